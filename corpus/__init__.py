@@ -1,0 +1,1 @@
+"""How conversations become a reviewed, versioned corpus."""

@@ -1,0 +1,1 @@
+"""Chat systems' logs, turned into conversations; one module a system."""

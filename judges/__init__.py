@@ -1,0 +1,1 @@
+"""What we think of a conversation: rubric, reading, scorer, endpoints."""

@@ -1,0 +1,96 @@
+"""What a judge says of a conversation, and who the judge was. Not judged is not bad: `Unrated` is its own type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from schemas.canonical import digest
+from schemas.conversation import Turn
+
+RATING_MIN, RATING_MAX = 1.0, 10.0
+
+
+@dataclass(frozen=True)
+class JudgeIdentity:
+    """The maker of a verdict. Two verdicts can be compared only when all of this is equal.
+
+    `name` is for people ("embedded", "endpoint", "scripted"); the digests are SHA-256 of the model file (or the
+    endpoint's model name), the rubric file, the head's parameters and the prompt template.
+    """
+
+    name: str
+    model: str
+    model_digest: str
+    rubric: str
+    rubric_digest: str
+    head: str = ""
+    head_digest: str = ""
+    prompt_digest: str = ""
+
+    def digest(self) -> str:
+        """The key under which this judge's verdicts are kept."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rating from 1 to 10 as expected value, and where it comes from.
+
+    `acceptance` is the calibrated probability that a reviewer keeps the sample, None before a judge is calibrated.
+    `criteria` are ratings by criterion, 1 to 10. `features` are the measurements behind the rating. `n_tokens` and
+    `seconds` are what it cost; they are kept locally and are not part of a sample.
+    """
+
+    rating: float
+    judge: JudgeIdentity
+    acceptance: float | None = None
+    criteria: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, float] = field(default_factory=dict)
+    n_tokens: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses ratings off the scale, NaN included."""
+        if not RATING_MIN <= self.rating <= RATING_MAX:
+            raise ValueError(f"a rating lies between {RATING_MIN} and {RATING_MAX}, not at {self.rating}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` turns back into an equal value."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Verdict:
+        """The value that `to_json` wrote."""
+        return cls(**{**plain, "judge": JudgeIdentity(**plain["judge"])})
+
+
+@dataclass(frozen=True)
+class Unrated:
+    """No verdict could be obtained, so the conversation is held, never scored low.
+
+    `reason` is a code of `schemas.reasons`; `is_retryable` says that trying again on another night may help (an
+    endpoint that was down).
+    """
+
+    reason: str
+    evidence: str = ""
+    is_retryable: bool = False
+
+
+class Judge(Protocol):
+    """Whatever rates conversations. Results come in the order of the input, one each."""
+
+    @property
+    def identity(self) -> JudgeIdentity:
+        """Who is speaking."""
+        ...
+
+    def judge(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[Verdict | Unrated]:
+        """One verdict a conversation, in order.
+
+        The result for a conversation may depend on the others of the same call (batched arithmetic), so the caller
+        keeps the grouping of its calls reproducible.
+        """
+        ...
