@@ -1,0 +1,154 @@
+"""The night as a Prefect flow: thin tasks around the functions of flows/road.py, in the order of the road.
+
+Every step is cached by content: its key is the digest of the code, the settings it rests on and the bytes of its input.
+A night that is killed and started again goes on behind the last complete step; one that is complete changes nothing.
+Proposing is not cached: it looks at the corpus and does what is still to do. Final states are named: Proposed,
+UnderReview, Merged, NothingToPropose, and Degraded when a source could not be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas import State
+from prefect.concurrency.sync import concurrency
+from prefect.states import Completed
+
+from flows import road
+from flows.nights import STEPS, Night, begin_night, checked_date, find_night, only_one, tonight
+from flows.prefect_local import local_prefect
+from flows.settings_file import Project, read_project
+from flows.step_keys import step_key
+from schemas.errors import CorpusError, GristmillError, JudgeError
+
+STORE = "gristmill-store"
+"""The concurrency limit on the project's local stores (SQLite, DuckDB): each has one writer."""
+
+
+def _is_passing(task: Any, run: Any, state: State) -> bool:
+    """Whether trying again may help: the network or the disk, never wrong data or settings."""
+    try:
+        state.result()
+    except (CorpusError, JudgeError, OSError):
+        return True
+    except Exception:  # not passing: the flow raises it as it is
+        return False
+    return False
+
+
+_RETRIED: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [2, 10],
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": _is_passing,
+}
+
+
+def _step_task(step: str) -> Task[[str, str, str], dict[str, Any]]:
+    """The task of one step: runs it on the night's files and gives its counts."""
+
+    @task(name=step, cache_key_fn=lambda _, given: given["key"], persist_result=True, **_RETRIED)
+    def run(config: str, date: str, key: str) -> dict[str, Any]:
+        project = read_project(Path(config))
+        with concurrency(STORE):
+            return road.run_step(step, project, find_night(project, date)).to_json()
+
+    return run
+
+
+TASKS = {step: _step_task(step) for step in STEPS}
+
+
+@task(name="meet the corpus", **_RETRIED)
+def meet_corpus(config: str) -> str:
+    """Learns what the corpus holds and what was withdrawn; gives the commit of its base branch."""
+    project = read_project(Path(config))
+    with concurrency(STORE):
+        return road.meet_corpus(project)
+
+
+@task(name="propose", **_RETRIED)
+def propose(config: str, date: str) -> dict[str, Any]:
+    """Commits the samples on the night's branch; idempotent."""
+    project = read_project(Path(config))
+    return road.propose(project, find_night(project, date))
+
+
+@task(name="show")
+def show(config: str, date: str) -> None:
+    """Funnel, histogram and links as artifacts on Prefect's page."""
+    found = find_night(read_project(Path(config)), date)
+    table = [report.to_json() for report in found.reports()]
+    rows = [{key: str(report[key]) for key in ("step", "in", "kept", "dropped", "held", "seconds")} for report in table]
+    create_table_artifact(table=rows, key=f"funnel-{date}", description=f"The night of {date}, step by step")
+    create_markdown_artifact(markdown=road.night_markdown(found), key=f"night-{date}", description=f"Night {date}")
+
+
+@flow(name="gristmill-night", validate_parameters=False)
+def night(config: str, date: str | None = None) -> State:
+    """One night, from logs to a branch.
+
+    Args:
+        config: path of gristmill.toml.
+        date: the date that the night bears; today in the time zone of the settings when absent.
+    """
+    project = read_project(Path(config))
+    date = checked_date(date) if date else tonight(project, datetime.now(UTC))
+    with only_one(project):
+        found = begin_night(project, date)
+        road.forget_unfinished(project, found)
+        head = meet_corpus(config)
+        for step, run in TASKS.items():
+            key, is_intact = step_key(project, found, step, head)
+            run.with_options(refresh_cache=not is_intact)(config, date, key)
+        proposal = propose(config, date)
+        show(config, date)
+    return _named_state(found, proposal)
+
+
+_STATES = {
+    "proposed": "Proposed",
+    "unchanged": "Proposed",
+    "under_review": "UnderReview",
+    "merged": "Merged",
+    "nothing_to_propose": "NothingToPropose",
+}
+
+
+def _named_state(found: Night, proposal: dict[str, Any]) -> State:
+    failed = [name for report in found.reports() for name in report.facts.get("failed_sources", [])]
+    name = "Degraded" if failed else _STATES.get(proposal["state"], "Proposed")
+    message = proposal["message"] + (
+        f"; sources that could not be read: {', '.join(map(str, failed))}" if failed else ""
+    )
+    return Completed(name=name, message=message)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a night ended: Prefect's named state, and the sentence that goes with it."""
+
+    night: Night
+    state: str
+    message: str
+
+
+def run_night(project: Project, date: str) -> Ended:
+    """Runs the flow on the embedded server (or the user's, when PREFECT_API_URL is set).
+
+    Raises:
+        GristmillError: whatever stopped the night.
+    """
+    assert project.file is not None
+    with local_prefect(project.var / "prefect"):
+        _renew_store_limit()
+        state: State = night(str(project.file), date, return_state=True)
+        if not state.is_completed():
+            state.result(raise_on_failure=True)
+            raise GristmillError(f"the night ended as {state.name}: {state.message}")
+    return Ended(find_night(project, date), state.name or "", state.message or "")

@@ -1,0 +1,84 @@
+"""Commands about a night: run, serve, report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from flows.cli import json_option
+from flows.console import DONE, exit_code, print_funnel, print_json, say
+from flows.nights import checked_date, find_night, only_one, tonight
+from flows.settings_file import require_project, resolved_settings
+from schemas.errors import SettingsError
+
+
+@click.command()
+@click.option("--night", metavar="DATE", help="The date that the night bears; today when absent.")
+@json_option
+@click.pass_obj
+def run(config: Path | None, night: str | None, as_json: bool) -> int:
+    """Run the night: from logs to a pull request. Run again, it goes on where it stopped, or changes nothing.
+
+    \b
+    Example:  gristmill run --night 2026-11-04
+    """
+    project = require_project(config)
+    if not project.settings.sources:
+        raise SettingsError(f"{project.file} names no [[sources]]; add one, or try `gristmill init`")
+    date = checked_date(night) if night else tonight(project, datetime.now(UTC))
+    for key, value, origin in resolved_settings(project):
+        if origin != "default":
+            say(f"  {key} = {value}  ({origin})")
+    with only_one(project):
+        from flows.night import run_night
+
+        ended = run_night(project, date)
+    reports = ended.night.reports()
+    print_funnel(reports)
+    proposal = ended.night.proposal() or {}
+    say(f"{ended.state}: {ended.message}")
+    if as_json:
+        steps = [report.to_json() for report in reports]
+        print_json(
+            {"night": date, "state": ended.state, "message": ended.message, "steps": steps, "proposal": proposal}
+        )
+    return exit_code(reports)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def serve(config: Path | None, as_json: bool) -> int:
+    """Run the night on schedule (`night.cron` of the settings) until stopped, with Prefect's page to look at.
+
+    \b
+    Example:  gristmill serve
+    """
+    project = require_project(config)
+    from flows.night import serve_nights
+
+    serve_nights(project, on_ready=lambda facts: print_json(facts) if as_json else None)
+    return DONE
+
+
+@click.command()
+@click.argument("night", required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write.")
+@json_option
+@click.pass_obj
+def report(config: Path | None, night: str | None, output: Path | None, as_json: bool) -> int:
+    """Write the night's page: one HTML file with what was kept, what was dropped and why. The last night when absent.
+
+    \b
+    Example:  gristmill report 2026-11-04
+    """
+    from corpus.report import write_report
+
+    found = find_night(require_project(config), night)
+    path = write_report(found.folder, output or found.folder / "night.html")
+    say(f"wrote {path}; open it in a browser")
+    if as_json:
+        print_json({"night": found.date, "outputs": [str(path)]})
+    return DONE

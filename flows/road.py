@@ -1,0 +1,284 @@
+"""The road of a night, step by step, on the files of the night's folder: joins corpus, judges and settings.
+
+Each function runs one step and gives its report. All can be run again: a step's output appears only when it is
+complete, and what a step remembers (read marks, signatures, verdicts) is tagged with the night's sequence number, so
+that a night that is run again does not meet its own traces.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from corpus.decontaminate import decontaminate as decontaminate_rows
+from corpus.dedupe import deduplicate as deduplicate_rows
+from corpus.propose import accepted_lines, init_corpus, tombstones
+from corpus.propose import propose as propose_samples
+from corpus.pull import pull
+from corpus.screen import screen as screen_rows
+from corpus.seen import Seen
+from corpus.select import select as select_rows
+from corpus.stage import read_report, read_rows, write_atomically
+from corpus.stage import run_step as run_file_step
+from corpus.validate import build_samples
+from corpus.watermarks import Watermarks
+from flows.nights import Night, all_nights, unfinished_before
+from flows.settings_file import Project
+from judges.choose import make_judge
+from judges.step import JudgeStep
+from judges.verdicts import VerdictStore
+from schemas.errors import InputError, SettingsError
+from schemas.outcome import StepReport
+from schemas.settings import SourceSettings
+from schemas.tables import DISTINCT, JUDGED
+
+OnRow = Callable[[], None]
+
+
+def model_cache() -> Path:
+    """Where requantised models are kept: GRISTMILL_CACHE, else gristmill/ in the user's cache folder."""
+    if named := os.environ.get("GRISTMILL_CACHE"):
+        return Path(named) / "models"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gristmill" / "models"
+
+
+def subject_key(project: Project) -> bytes:
+    """The secret that pseudonymises user ids: the file of the settings, else one made once in var/.
+
+    Raises:
+        SettingsError: the file named in the settings cannot be read or is empty.
+    """
+    named = project.settings.night.subject_key_file
+    if named:
+        try:
+            key = (project.root / named).read_bytes().strip()
+        except OSError as error:
+            raise SettingsError(f"night.subject_key_file {named!r} cannot be read: {error.strerror}") from error
+        if len(key) < 16:
+            raise SettingsError(f"night.subject_key_file {named!r} holds {len(key)} bytes; at least 16 are needed")
+        return key
+    return _own_key(project.var / "subject.key")
+
+
+def _own_key(file: Path) -> bytes:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
+            new.write(secrets.token_hex(32).encode())
+    except FileExistsError:
+        if not file.read_bytes():  # killed between making and filling it
+            file.unlink()
+            return _own_key(file)
+    return file.read_bytes()
+
+
+def pull_files(
+    project: Project,
+    named: tuple[str, ...],
+    output: Path,
+    *,
+    source_type: str | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+) -> StepReport:
+    """Reads sources named on the command line: names of the settings, or paths and globs without consent.
+
+    Raises:
+        InputError: a path does not exist.
+    """
+    known = {source.name: source for source in project.settings.sources}
+    sources = []
+    for name in named:
+        if name in known:
+            source = known[name].model_copy(update={"path": str(project.root / known[name].path)})
+        elif "://" in name:
+            raise InputError(f"{name}: only files are read so far; download the log and name the file")
+        else:
+            source = SourceSettings(name=Path(name).stem or name, path=str(Path.cwd() / name))
+        sources.append(source.model_copy(update={"type": source_type}) if source_type else source)
+    return pull(
+        sources,
+        output,
+        root=project.root,
+        subject_key=subject_key(project) if project.file else _throwaway_key(),
+        max_record_mb=project.settings.night.max_record_mb,
+        hold_unconsented=False,
+        on_bytes=on_bytes,
+    )
+
+
+def _throwaway_key() -> bytes:
+    return hmac.new(b"gristmill pull without settings", b"", sha256).digest()
+
+
+def screen(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
+    """Rules and redaction."""
+    return screen_rows(source, output, project.settings.screen, on_row=on_row)
+
+
+def deduplicate_file(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
+    """Duplicates within one file."""
+    return deduplicate_rows(source, output, project.settings.dedupe, seen=None, on_row=on_row)
+
+
+def decontaminate(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
+    """Text of evaluation sets."""
+    return decontaminate_rows(source, output, project.settings.decontaminate, root=project.root, on_row=on_row)
+
+
+def judge(project: Project, source: Path, output: Path, *, sequence: int, on_row: OnRow | None = None) -> StepReport:
+    """Ratings; each conversation is judged once by each judge, ever."""
+    judge = make_judge(project.settings.judge, root=project.root, cache=model_cache())
+    step = JudgeStep(judge, VerdictStore(project.var / "verdicts.duckdb"), night_sequence=sequence)
+    return run_file_step(
+        "judge",
+        source,
+        output,
+        needs=DISTINCT,
+        gives=JUDGED,
+        transform=lambda _: step.rows(lambda: read_rows(source)),
+        facts=step.facts,
+        on_row=on_row,
+    )
+
+
+def select(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
+    """The night's picks."""
+    settings = project.settings
+    return select_rows(
+        source,
+        output,
+        threshold=settings.judge.threshold,
+        night=settings.night,
+        experts=settings.experts,
+        on_row=on_row,
+    )
+
+
+def run_step(step: str, project: Project, night: Night) -> StepReport:
+    """Runs one step of the night on its files. `step` is a key of `flows.nights.STEPS`."""
+    return _NIGHT[step](project, night)
+
+
+def _pull(project: Project, night: Night) -> StepReport:
+    """What is new in the logs. A night that ended before a later one began keeps what it read: the rest is theirs."""
+    if night.is_complete and night != all_nights(project)[-1] and (settled := read_report(night.output("pull"))):
+        return settled
+    with Watermarks(project.var / "watermarks.sqlite") as watermarks:
+        return pull(
+            project.settings.sources,
+            night.output("pull"),
+            root=project.root,
+            subject_key=subject_key(project),
+            max_record_mb=project.settings.night.max_record_mb,
+            licences=project.settings.corpus.licences,
+            hold_unconsented=True,
+            watermarks=watermarks,
+            night=night.date,
+            sequence=night.sequence,
+        )
+
+
+def _screen(project: Project, night: Night) -> StepReport:
+    return screen(project, night.output("pull"), night.output("screen"))
+
+
+def _deduplicate(project: Project, night: Night) -> StepReport:
+    """Within the night and against all that the corpus accepted or saw before it."""
+    with Seen(project.var / "seen.sqlite") as seen:
+        return deduplicate_rows(
+            night.output("screen"),
+            night.output("deduplicate"),
+            project.settings.dedupe,
+            seen=seen,
+            night=night.date,
+            sequence=night.sequence,
+            withdrawn=tombstones(project.settings.corpus, root=project.root, clone=clone(project)),
+        )
+
+
+def _decontaminate(project: Project, night: Night) -> StepReport:
+    return decontaminate(project, night.output("deduplicate"), night.output("decontaminate"))
+
+
+def _judge(project: Project, night: Night) -> StepReport:
+    return judge(project, night.output("decontaminate"), night.output("judge"), sequence=night.sequence)
+
+
+def _select(project: Project, night: Night) -> StepReport:
+    return select(project, night.output("judge"), night.output("select"))
+
+
+def _validate(project: Project, night: Night) -> StepReport:
+    publish_subjects = project.settings.night.subject_key_file is not None
+    return build_samples(
+        night.output("select"), night.output("validate"), night=night.date, publish_subjects=publish_subjects
+    )
+
+
+_NIGHT: dict[str, Callable[[Project, Night], StepReport]] = {
+    "pull": _pull,
+    "screen": _screen,
+    "deduplicate": _deduplicate,
+    "decontaminate": _decontaminate,
+    "judge": _judge,
+    "select": _select,
+    "validate": _validate,
+}
+
+
+def clone(project: Project) -> Path:
+    """Our private bare clone of the corpus; made anew when it is missing or damaged."""
+    return project.var / "clone.git"
+
+
+def forget_unfinished(project: Project, night: Night) -> list[str]:
+    """Forgets what nights that never ended have read, so that this one reads it; gives their dates."""
+    nights = unfinished_before(project, night)
+    if nights:
+        with Watermarks(project.var / "watermarks.sqlite") as watermarks, Seen(project.var / "seen.sqlite") as seen:
+            for other in nights:
+                watermarks.forget(other.sequence)
+                seen.forget(other.sequence)
+    return [other.date for other in nights]
+
+
+def meet_corpus(project: Project) -> str:
+    """Brings the signatures up to date with what the corpus accepted; gives the commit of its base branch.
+
+    Costs what was merged since the last time: only new shards are read.
+    """
+    place = {"root": project.root, "clone": clone(project)}
+    head = init_corpus(project.settings.corpus, **place)
+    with Seen(project.var / "seen.sqlite") as seen:
+        since = seen.corpus_head()
+        if since != head:
+            seen.add_accepted(accepted_lines(project.settings.corpus, since=since, **place), head=head)
+    return head
+
+
+def propose(project: Project, night: Night) -> dict[str, Any]:
+    """Commits the night's samples on its branch and writes down what became of it, last of all."""
+    result = propose_samples(
+        night.output("validate"),
+        corpus=project.settings.corpus,
+        root=project.root,
+        clone=clone(project),
+        night=night.date,
+        record=night_record(project, night),
+    ).to_json()
+    write_atomically(night.folder / "proposal.json", orjson.dumps(result, option=orjson.OPT_INDENT_2))
+    return result
+
+
+def night_record(project: Project, night: Night) -> dict[str, Any]:
+    """What the corpus keeps of a night: counts by step and reason, and the settings' digest; nothing that varies."""
+    keys = ("step", "in", "kept", "dropped", "held")
+    steps = [{key: report.to_json()[key] for key in keys} for report in night.reports()]
+    return {"night": night.date, "settings_digest": project.settings_digest(), "steps": steps}
