@@ -18,7 +18,6 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from schemas.errors import CorpusError, InputError
 from schemas.outcome import Dropped, Held, Kept, Outcome, StepReport
 from schemas.reasons import REASONS
@@ -50,7 +49,7 @@ class StageWriter:
         self.n_rows = 0
 
     def __enter__(self) -> StageWriter:
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
         return self
@@ -63,9 +62,16 @@ class StageWriter:
         if len(self._rows) >= GROUP_ROWS or self._n_bytes >= GROUP_BYTES:
             self._flush()
 
+    def write_table(self, table: pa.Table) -> None:
+        """Adds rows that are in Arrow already, as a row group of their own; columns the schema lacks are left out."""
+        self._flush()
+        with disk_errors(self.path):
+            self._writer.write_table(table.select(self._schema.names).cast(self._schema))
+        self.n_rows += table.num_rows
+
     def _flush(self) -> None:
         if self._rows:
-            with _disk_errors(self.path):
+            with disk_errors(self.path):
                 self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows, self._n_bytes = [], 0
 
@@ -73,7 +79,7 @@ class StageWriter:
         try:
             if kind is None:
                 self._flush()
-            with _disk_errors(self.path):
+            with disk_errors(self.path):
                 self._writer.close()
             if kind is None:
                 self._temporary.replace(self.path)
@@ -81,7 +87,7 @@ class StageWriter:
             self._temporary.unlink(missing_ok=True)
 
 
-class _disk_errors:  # noqa: N801 (reads as a verb phrase in a with statement)
+class disk_errors:  # noqa: N801 (reads as a verb phrase in a with statement)
     """Turns an operating system's refusal into a CorpusError that names the file."""
 
     def __init__(self, path: Path) -> None:
@@ -111,6 +117,19 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
     with file:
         for batch in file.iter_batches(batch_size=64, columns=columns, use_threads=False):
             yield from batch.to_pylist()
+
+
+def read_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of a stage file in slices of at most `GROUP_ROWS` rows, for steps that stay in Arrow.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a Parquet table.
+    """
+    file = _open(path)
+    with file:
+        for group in range(file.num_row_groups):  # one by one: a batch across groups would have no bound in bytes
+            for batch in file.iter_batches(GROUP_ROWS, row_groups=[group], columns=columns, use_threads=False):
+                yield pa.Table.from_batches([batch])
 
 
 def n_rows(path: Path) -> int:
@@ -172,7 +191,8 @@ def run_step(
     """
     started = time.monotonic()
     require_columns(source, needs, step)
-    report_path(output).unlink(missing_ok=True)
+    with disk_errors(output):
+        report_path(output).unlink(missing_ok=True)
     counts: dict[str, Counter[str]] = {"dropped": Counter(), "held": Counter()}
     kept = 0
     with StageWriter(output, gives) as writer, StageWriter(rejects_path(output), REJECTED) as rejects:
@@ -232,7 +252,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         CorpusError: the folder cannot be written, or the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _disk_errors(path):
+    with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(content)

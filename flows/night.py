@@ -8,15 +8,20 @@ UnderReview, Merged, NothingToPropose, and Degraded when a source could not be r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import Task, flow, task
+from prefect import Task, flow, serve, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.concurrency.sync import concurrency
+from prefect.deployments.runner import EntrypointType
+from prefect.schedules import Cron
+from prefect.settings import get_current_settings
 from prefect.states import Completed
 
 from flows import road
@@ -121,12 +126,11 @@ _STATES = {
 
 
 def _named_state(found: Night, proposal: dict[str, Any]) -> State:
-    failed = [name for report in found.reports() for name in report.facts.get("failed_sources", [])]
-    name = "Degraded" if failed else _STATES.get(proposal["state"], "Proposed")
-    message = proposal["message"] + (
-        f"; sources that could not be read: {', '.join(map(str, failed))}" if failed else ""
-    )
-    return Completed(name=name, message=message)
+    failed = [str(name) for report in found.reports() for name in report.facts.get("failed_sources", [])]
+    message = proposal["message"]
+    if failed:
+        return Completed(name="Degraded", message=f"{message}; sources that could not be read: {', '.join(failed)}")
+    return Completed(name=_STATES.get(proposal["state"], "Proposed"), message=message)
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,35 @@ def run_night(project: Project, date: str) -> Ended:
     """
     assert project.file is not None
     with local_prefect(project.var / "prefect"):
-        _renew_store_limit()
+        _limit_store()
         state: State = night(str(project.file), date, return_state=True)
         if not state.is_completed():
             state.result(raise_on_failure=True)
             raise GristmillError(f"the night ended as {state.name}: {state.message}")
     return Ended(find_night(project, date), state.name or "", state.message or "")
+
+
+def _limit_store() -> None:
+    """One task at a time writes the local stores, on whatever server the flow runs."""
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(STORE, 1)
+
+
+def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -> None:
+    """Runs the night at `night.cron` until the process is stopped; `on_ready` is told where Prefect's page is.
+
+    The schedule has a server of its own, so that `gristmill run` by hand works beside it.
+    """
+    settings = project.settings.night
+    schedule = Cron(settings.cron, timezone=settings.timezone)
+    with local_prefect(project.var / "prefect-schedule", schedules=True):
+        _limit_store()
+        deployment = night.to_deployment(
+            "nightly",
+            schedule=schedule,
+            parameters={"config": str(project.file)},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        page = str(get_current_settings().api.url).removesuffix("/api")
+        on_ready({"page": page, "cron": settings.cron, "timezone": settings.timezone})
+        serve(deployment, print_starting_message=False)

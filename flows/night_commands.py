@@ -59,7 +59,13 @@ def serve(config: Path | None, as_json: bool) -> int:
     project = require_project(config)
     from flows.night import serve_nights
 
-    serve_nights(project, on_ready=lambda facts: print_json(facts) if as_json else None)
+    def on_ready(facts: dict[str, str]) -> None:
+        say(f"the night runs at cron {facts['cron']!r} ({facts['timezone']}); Ctrl-C ends it")
+        say(f"Prefect's page: {facts['page']}")
+        if as_json:
+            print_json(facts)
+
+    serve_nights(project, on_ready)
     return DONE
 
 

@@ -282,3 +282,14 @@ def night_record(project: Project, night: Night) -> dict[str, Any]:
     keys = ("step", "in", "kept", "dropped", "held")
     steps = [{key: report.to_json()[key] for key in keys} for report in night.reports()]
     return {"night": night.date, "settings_digest": project.settings_digest(), "steps": steps}
+
+
+def night_markdown(night: Night) -> str:
+    """The night for Prefect's page: what became of it, the histogram of ratings, where to look."""
+    proposal = night.proposal() or {}
+    lines = [f"# The night of {night.date}", "", str(proposal.get("message", "not ended")), ""]
+    for report in night.reports():
+        for low, n in report.facts.get("histogram", []):
+            lines.append(f"    {low:>4} {'█' * min(n, 60)} {n}")
+    lines += ["", f"Page: `gristmill report {night.date}`", f"Files: `{night.folder}`"]
+    return "\n".join(lines)

@@ -58,6 +58,15 @@ JUDGED = pa.schema(
 
 SELECTED = pa.schema([*JUDGED, pa.field("expert", pa.string(), nullable=False)])
 
+SAMPLES = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("expert", pa.string(), nullable=False),
+        pa.field("rating", pa.float64(), nullable=False),
+        pa.field("line", pa.string(), nullable=False),  # the sample's canonical JSON without line end; sorted by id
+    ]
+)
+
 REJECTED = pa.schema(
     [
         pa.field("conversation_id", pa.string(), nullable=False),

@@ -1,0 +1,94 @@
+"""Where the corpus repository is, and what git's refusals mean to people. Tokens in addresses are never shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import CorpusError
+
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCP_LIKE = re.compile(r"^[^/:]+:")
+"""`user@host:path`: git's rule is a colon before the first slash."""
+
+_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s]*@", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The corpus repository as git is told it; `path` is its folder when it is on this machine, else None."""
+
+    address: str
+    path: Path | None
+
+    def __str__(self) -> str:
+        """The address without credentials, for messages."""
+        return without_credentials(self.address)
+
+
+def remote_of(text: str, root: Path) -> Remote:
+    """The remote that a setting means: a URL, `user@host:path`, or a path relative to `root`."""
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    elif _URL.match(text) or (_SCP_LIKE.match(text) and not (root / text).exists()):
+        return Remote(text, None)
+    path = (root / Path(text).expanduser()).absolute()
+    return Remote(str(path), path)
+
+
+def without_credentials(text: str) -> str:
+    """The text with `user:token@` taken out of every URL."""
+    return _CREDENTIALS.sub(r"\1", text)
+
+
+_REMEDIES: tuple[tuple[str, str], ...] = (
+    (r"No space left on device|Disk quota exceeded|unable to write .*file too large", "free space"),
+    (
+        r"Authentication failed|could not read (Username|Password)|Permission denied \(|terminal prompts disabled"
+        r"|Host key verification failed|The requested URL returned error: (401|403)|Invalid username or",
+        "give git credentials for this address (a credential helper or an SSH key; never a token in the settings)",
+    ),
+    (
+        r"Could not resolve host|unable to access|Connection (refused|reset|timed out)|Operation timed out|early EOF"
+        r"|RPC failed|hung up unexpectedly|Network is unreachable|Could not resolve hostname|Connection closed",
+        "check the network and the address",
+    ),
+    (
+        r"does not appear to be a git repository|Repository not found|not found|does not exist|No such file",
+        "check corpus.remote in the settings; an empty repository at that address is enough",
+    ),
+    (
+        r"Read-only file system|Permission denied|Operation not permitted|insufficient permission"
+        r"|unable to create temporary|unable to migrate objects|Unable to create",
+        "allow writing to the repository",
+    ),
+    (r"dubious ownership", "give the repository to the user who runs Gristmill, or list it as git's safe.directory"),
+    (
+        r"hook declined|protected branch|denyCurrentBranch|branch is currently checked out|GH\d{3}",
+        "ask who administers the repository, or change its rules",
+    ),
+)
+"""What git says, and what people can do about it; the first that matches counts."""
+
+_PASSING = re.compile(_REMEDIES[2][0])
+
+
+def is_network_failure(said: str) -> bool:
+    """Whether git's message speaks of the connection, not of the repositories at its ends."""
+    return bool(_PASSING.search(said))
+
+
+def refusal(asked: str, said: str) -> CorpusError:
+    """The error for a git command that was refused: what was asked, what git said, what to do."""
+    shown = "; ".join(_told(without_credentials(said))) or "git gave no reason"
+    remedy = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, said)), "mend what git reports")
+    return CorpusError(
+        f"{asked} was refused: {shown}. {remedy[:1].upper()}{remedy[1:]}, then run the same command again"
+    )
+
+
+def _told(said: str) -> list[str]:
+    """The lines of git's message that say something, the first six."""
+    lines = [line.strip() for line in said.splitlines()]
+    return [line for line in lines if line and not line.startswith(("hint:", "To ", "Done", "Please make sure"))][:6]

@@ -1,0 +1,450 @@
+"""deduplicate on small files: which rows go, whom they name, and the laws that every input must obey."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from corpus.dedupe import deduplicate
+from corpus.seen import Seen
+from corpus.stage import StageWriter, read_rows, rejects_path, report_path
+from schemas.conversation import Turn, content_id
+from schemas.errors import CorpusError, InputError
+from schemas.settings import DedupeSettings
+from schemas.tables import DISTINCT, PULLED, SCREENED
+
+SETTINGS = DedupeSettings()
+LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def prose(seed: int, n_words: int) -> str:
+    """Words that no other seed says, so that similarity is what a test plants."""
+    rng = random.Random(seed)
+    return " ".join(f"word{rng.randrange(10**7)}" for _ in range(n_words))
+
+
+def chat(*contents: str, system: str | None = None) -> list[Turn]:
+    roles = ("user", "assistant") * len(contents)
+    turns = [Turn(role, content) for role, content in zip(roles, contents, strict=False)]
+    return [Turn("system", system), *turns] if system else turns
+
+
+def write(path: Path, conversations: dict[str, list[Turn]]) -> Path:
+    with StageWriter(path, SCREENED) as writer:
+        for conversation_id, turns in conversations.items():
+            writer.write(
+                {
+                    "conversation_id": conversation_id,
+                    "source": "bot",
+                    "system": "sharegpt",
+                    "native_id": f"native-{conversation_id}",
+                    "n_messages": len(turns),
+                    "n_branches": 1,
+                    "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
+                    "tree": "{}",
+                    "content_id": content_id(turns),
+                    "n_words": sum(len(turn.content.split()) for turn in turns),
+                    "redactions": "{}",
+                }
+            )
+    return path
+
+
+class Night:
+    """What a night gave: kept ids, and by dropped id (reason, evidence)."""
+
+    def __init__(self, folder: Path, conversations: dict[str, list[Turn]], **options):
+        self.output = folder / "distinct.parquet"
+        source = write(folder / "screened.parquet", conversations)
+        self.report = deduplicate(source, self.output, options.pop("settings", SETTINGS), **options)
+        self.rows = {row["conversation_id"]: row for row in read_rows(self.output)}
+        self.kept = list(self.rows)
+        rejected = read_rows(rejects_path(self.output))
+        self.dropped = {row["conversation_id"]: (row["reason"], row["evidence"]) for row in rejected}
+
+    def bytes(self) -> tuple[bytes, bytes]:
+        return self.output.read_bytes(), rejects_path(self.output).read_bytes()
+
+
+@pytest.fixture
+def seen(tmp_path):
+    with Seen(tmp_path / "seen.sqlite") as opened:
+        yield opened
+
+
+# Within a night ------------------------------------------------------------------------------------------------------
+
+
+def test_exact_duplicates_keep_the_smallest_id(tmp_path):
+    """The survivor must not depend on which log was read first."""
+    turns = chat(prose(1, 20), prose(2, 60))
+    night = Night(tmp_path, {"c": turns, "a": turns, "b": turns})
+    assert night.kept == ["a"]
+    assert night.dropped == {"b": ("exact_duplicate", "of a"), "c": ("exact_duplicate", "of a")}
+    assert night.rows["a"]["n_duplicates"] == 2
+    assert night.rows["a"]["extends"] is None
+
+
+def test_a_growing_conversation_keeps_the_longest(tmp_path):
+    """Logs that write a conversation after each turn would otherwise fill the corpus with its beginnings."""
+    full = chat(*(prose(number, 25) for number in range(6)))
+    night = Night(tmp_path, {"two": full[:2], "four": full[:4], "six": full})
+    assert night.kept == ["six"]
+    assert night.dropped == {"two": ("prefix_duplicate", "of six"), "four": ("prefix_duplicate", "of six")}
+    assert night.rows["six"]["n_duplicates"] == 2
+
+
+def test_a_leading_system_prompt_does_not_hide_a_prefix(tmp_path):
+    """Some logs carry the prompt in one record and not in the next, or put today's date into it."""
+    full = chat(*(prose(number, 25) for number in range(4)))
+    short = chat(*(turn.content for turn in full[:2]), system="It is Monday.")
+    night = Night(tmp_path, {"short": short, "full": full})
+    assert night.dropped == {"short": ("prefix_duplicate", "of full")}
+
+
+def test_the_same_turns_under_another_system_prompt_are_near_duplicates(tmp_path):
+    """They teach the same answers."""
+    said = (prose(1, 30), prose(2, 30))
+    night = Night(tmp_path, {"a": chat(*said, system="Be brief."), "b": chat(*said, system="Today is Monday.")})
+    ((reason, evidence),) = night.dropped.values()
+    assert reason == "near_duplicate"
+    assert evidence.endswith("jaccard 1.00")
+
+
+def test_a_long_system_prompt_does_not_make_chats_alike(tmp_path):
+    """A bot's prompt of 500 words before short chats would else leave one chat a bot."""
+    prompt = prose(0, 500)
+    chats = {str(n): chat(prose(2 * n + 1, 10), prose(2 * n + 2, 30), system=prompt) for n in range(5)}
+    assert len(Night(tmp_path, chats).kept) == 5
+
+
+def test_an_answer_that_was_cut_off_is_a_prefix(tmp_path):
+    """A record written while the answer was streaming ends in the middle of a word."""
+    question, answer = prose(1, 20), prose(2, 200)
+    night = Night(tmp_path, {"cut": chat(question, answer[: len(answer) // 3]), "whole": chat(question, answer)})
+    assert night.dropped == {"cut": ("prefix_duplicate", "of whole")}
+
+
+def test_another_answer_that_begins_alike_is_kept(tmp_path):
+    """A model's stock opening is no proof of a cut."""
+    question, opening = prose(1, 20), "Certainly! Here is an example of how this could be done: "
+    one, other = opening + prose(2, 30), opening + prose(3, 200)
+    assert len(Night(tmp_path, {"one": chat(question, one), "other": chat(question, other)}).kept) == 2
+
+
+def test_a_near_duplicate_names_survivor_and_similarity(tmp_path):
+    """People want to see why; and the longer one stays."""
+    text = prose(1, 300)
+    changed = " ".join([*text.split()[:280], *prose(2, 25).split()])
+    night = Night(tmp_path, {"a": chat("Tell me more.", text), "b": chat("Tell me more.", changed)})
+    # 302 and 307 words have 299 and 303 shingles, of which 279 are shared: 279 / 323.
+    assert night.dropped == {"a": ("near_duplicate", "of b jaccard 0.86")}
+    assert night.report.facts["n_verified"] == 1
+
+
+def test_similarity_below_the_threshold_is_no_duplicate(tmp_path):
+    """Candidates are verified; half-equal texts meet in some band one time in four."""
+    text = prose(1, 300).split()
+    chats = {str(n): chat("Go on.", " ".join(text[:200] + prose(n + 2, 100).split())) for n in range(20)}
+    night = Night(tmp_path, chats)
+    assert len(night.kept) == 20
+    assert night.report.facts["n_candidates"] > 0
+
+
+def test_a_chain_of_resemblance_does_not_swallow_its_ends(tmp_path):
+    """A ~ B and B ~ C do not make A and C the same; a row goes only for a survivor that it really repeats."""
+    words = prose(1, 300).split()
+    replaced = prose(2, 300).split()
+    a, b, c = (" ".join(replaced[: 24 * step] + words[24 * step :]) for step in range(3))
+    longest = {"a": chat("Q?", a), "b": chat("Q?", b + " more"), "c": chat("Q?", c)}
+    night = Night(tmp_path, longest)
+    assert night.kept == ["b"]
+    assert {evidence[:4] for _, evidence in night.dropped.values()} == {"of b"}
+    ends_first = {"a": chat("Q?", a + " more"), "b": chat("Q?", b), "c": chat("Q?", c + " more")}
+    assert sorted(Night(tmp_path, ends_first).kept) == ["a", "c"]
+
+
+def test_characters_are_the_words_of_scripts_without_spaces(tmp_path):
+    """A Chinese chat with one changed character is a near-duplicate; two different ones are not."""
+    rng = random.Random(4)
+    answer = "".join(chr(rng.randrange(0x4E00, 0x9000)) for _ in range(200))
+    other = "".join(chr(rng.randrange(0x4E00, 0x9000)) for _ in range(200))
+    chats = {
+        "a": chat("请讲一个故事", answer),
+        "b": chat("请讲一个故事", answer[:150] + "天" + answer[151:]),
+        "c": chat("请讲一个故事", other),
+    }
+    night = Night(tmp_path, chats)
+    assert "c" in night.kept
+    assert [reason for reason, _ in night.dropped.values()] == ["near_duplicate"]
+
+
+def test_conversations_without_words_are_duplicates_only_when_equal(tmp_path):
+    """Nothing shared is not everything shared."""
+    chats = {"a": chat("😀", "😀"), "b": chat("😀", "😂"), "c": chat("…", "!"), "d": chat("😀", "😀")}
+    assert Night(tmp_path, chats).kept == ["a", "b", "c"]
+
+
+def test_withdrawn_conversations_do_not_return(tmp_path):
+    """Nor do those that repeat them, though they are longer by a word."""
+    text = prose(1, 300)
+    gone = chat("Q?", text)
+    chats = {
+        "gone": gone,
+        "near": chat("Q?", text + " indeed"),
+        "beginning": gone[:1],
+        "other": chat("Q?", prose(2, 30)),
+    }
+    night = Night(tmp_path, chats, withdrawn=[content_id(gone)])
+    assert night.kept == ["other"]
+    assert {name: reason for name, (reason, _) in night.dropped.items()} == {
+        "gone": "withdrawn",
+        "near": "near_duplicate",
+        "beginning": "prefix_duplicate",
+    }
+
+
+def test_planted_near_duplicates_are_found(tmp_path):
+    """Recall: of 200 pairs at Jaccard 0.83 to 1, at most one may slip through the bands (0.2 % at 0.8)."""
+    chats = {}
+    for pair in range(200):
+        said = prose(pair, 120).split()
+        changed = prose(10**6 + pair, 120).split()
+        n_changed = pair % 11
+        chats[f"{pair}-a"] = chat("How?", " ".join(said))
+        chats[f"{pair}-b"] = chat("How?", " ".join(said[: 120 - n_changed] + changed[:n_changed]))
+    night = Night(tmp_path, chats)
+    assert 200 <= len(night.kept) <= 201
+    for name, (_, evidence) in night.dropped.items():
+        assert evidence.split()[1].split("-")[0] == name.split("-")[0]
+
+
+def test_the_report_shows_the_largest_clusters(tmp_path):
+    """The night's page draws them."""
+    text = prose(1, 300)
+    full = chat("Q?", text, "And?", prose(2, 300))
+    chats = {"full": full, "again": full, "start": full[:2], "x": chat(prose(8, 9), "y"), "x2": chat(prose(8, 9), "y")}
+    facts = Night(tmp_path, chats).report.facts
+    assert facts["clusters"] == [
+        {
+            "survivor": "again",
+            "night": None,
+            "size": 3,
+            "members": [
+                {"id": "full", "kind": "exact", "jaccard": None},
+                {"id": "start", "kind": "prefix", "jaccard": None},
+            ],
+        },
+        {"survivor": "x", "night": None, "size": 2, "members": [{"id": "x2", "kind": "exact", "jaccard": None}]},
+    ]
+    assert facts["duplicates"] == {"exact": 2, "prefix": 1, "near": 0, "withdrawn": 0}
+    assert facts["against_earlier"] == 0
+
+
+def test_an_empty_night_is_a_night(tmp_path, seen):
+    """No new logs is no error."""
+    night = Night(tmp_path, {}, seen=seen, night="2026-11-01")
+    assert (night.kept, night.dropped) == ([], {})
+
+
+# Against earlier nights ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_night_with_the_same_input_drops_everything(tmp_path, seen):
+    """What was seen is not judged again, kept or not; each row is an exact duplicate, also of a dropped one."""
+    text = prose(1, 300)
+    full = chat("Q?", text, "And?", prose(2, 30))
+    chats = {"a": full, "b": full[:2], "c": chat("Q?", text + " indeed", "So?", prose(3, 9)), "d": full}
+    first = Night(tmp_path, chats, seen=seen, night="2026-11-01")
+    assert 0 < len(first.kept) < 4
+    second = Night(tmp_path, chats, seen=seen, night="2026-11-02")
+    assert second.kept == []
+    assert {reason for reason, _ in second.dropped.values()} == {"exact_duplicate"}
+    assert second.dropped["a"][1] == f"of {content_id(full)} of night 2026-11-01"
+
+
+def test_the_same_night_again_gives_the_same_bytes(tmp_path, seen):
+    """Typing it again changes nothing, also after later nights."""
+    rng = random.Random(1)
+    texts = [prose(number, 60) for number in range(12)]
+    chats = {str(n): chat(rng.choice(texts), rng.choice(texts)) for n in range(40)}
+    first = Night(tmp_path, chats, seen=seen, night="2026-11-01").bytes()
+    assert Night(tmp_path, chats, seen=seen, night="2026-11-01").bytes() == first
+    Night(tmp_path, {**chats, "new": chat(prose(99, 60), "Well.")}, seen=seen, night="2026-11-02")
+    seen.add_accepted([{"id": content_id(turns), "messages": []} for turns in chats.values()])
+    assert Night(tmp_path, chats, seen=seen, night="2026-11-01").bytes() == first
+
+
+def test_a_night_that_is_killed_before_the_record_is_as_if_it_had_not_run(tmp_path, seen, monkeypatch):
+    """The index changes in one transaction after the output, and the report comes last."""
+    chats = {str(number): chat(prose(number, 30), prose(-number, 30)) for number in range(5)}
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seen, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Night(tmp_path, chats, seen=seen, night="2026-11-01")
+    assert seen.counts() == {}
+    assert not report_path(tmp_path / "distinct.parquet").exists()
+    assert len(Night(tmp_path, chats, seen=seen, night="2026-11-01").kept) == 5
+
+
+def test_a_conversation_that_grew_is_kept_and_names_what_it_extends(tmp_path, seen):
+    """Tomorrow's log holds today's conversation, continued."""
+    full = chat(*(prose(number, 25) for number in range(8)))
+    Night(tmp_path, {"two": full[:2]}, seen=seen, night="2026-11-01")
+    Night(tmp_path, {"four": full[:4]}, seen=seen, night="2026-11-02")
+    night = Night(tmp_path, {"eight": full}, seen=seen, night="2026-11-03")
+    assert night.rows["eight"]["extends"] == content_id(full[:4])
+
+
+def test_a_conversation_that_hardly_grew_is_a_near_duplicate(tmp_path, seen):
+    """A 'thank you' at the end does not make a new sample."""
+    short = chat(prose(1, 50), prose(2, 300))
+    Night(tmp_path, {"short": short}, seen=seen, night="2026-11-01")
+    night = Night(tmp_path, {"long": [*short, *chat("Thank you!", "You are welcome.")]}, seen=seen, night="2026-11-02")
+    reason, evidence = night.dropped["long"]
+    assert reason == "near_duplicate"
+    assert evidence.startswith(f"of {content_id(short)} of night 2026-11-01 jaccard 0.9")
+
+
+def test_the_beginning_of_an_earlier_conversation_is_dropped(tmp_path, seen):
+    """An old export read again after the new one."""
+    full = chat(*(prose(number, 25) for number in range(4)))
+    Night(tmp_path, {"full": full}, seen=seen, night="2026-11-01")
+    night = Night(tmp_path, {"start": full[:2]}, seen=seen, night="2026-11-02")
+    assert night.dropped == {"start": ("prefix_duplicate", f"of {content_id(full)} of night 2026-11-01")}
+
+
+def test_samples_of_the_corpus_count_on_a_fresh_machine(tmp_path, seen):
+    """The index is rebuilt from a clone; near-duplicates of accepted samples are found by it."""
+    text = prose(1, 300)
+    accepted = chat("Q?", text)
+    messages = [{"role": turn.role, "content": turn.content} for turn in accepted]
+    seen.add_accepted([{"id": content_id(accepted), "messages": messages, "provenance": {"night": "2026-10-01"}}])
+    chats = {"same": accepted, "near": chat("Q?", text + " and so on"), "new": chat("Q?", prose(2, 20))}
+    night = Night(tmp_path, chats, seen=seen, night="2026-11-01")
+    assert night.kept == ["new"]
+    assert night.report.facts["against_earlier"] == 2
+
+
+def test_without_a_night_nothing_is_recorded(tmp_path, seen):
+    """The step alone, on files, leaves no trace."""
+    chats = {"a": chat(prose(1, 9), prose(2, 9))}
+    Night(tmp_path, chats, seen=seen)
+    assert seen.counts() == {}
+
+
+def test_another_threshold_compares_with_earlier_nights_too(tmp_path, seen):
+    """The index follows the settings."""
+    words = prose(1, 300).split()
+    one = chat("Q?", " ".join(words))
+    other = chat("Q?", " ".join(words[:200] + prose(2, 100).split()))
+    Night(tmp_path, {"one": one}, seen=seen, night="2026-11-01")
+    loose = DedupeSettings(jaccard_min=0.4)
+    assert Night(tmp_path, {"other": other}, seen=seen, night="2026-11-02").kept == ["other"]
+    assert Night(tmp_path, {"other": other}, seen=seen, night="2026-11-02", settings=loose).kept == []
+
+
+# Laws ----------------------------------------------------------------------------------------------------------------
+
+_TEXTS = [prose(number, 40) for number in range(3)]
+_PHRASES = st.sampled_from(
+    [*_TEXTS, *(text + " more" for text in _TEXTS), *(text[:150] for text in _TEXTS), "Yes.", "no", "😀", ""]
+)
+_CHATS = st.lists(_PHRASES, min_size=1, max_size=4).flatmap(
+    lambda said: st.sampled_from([None, "Be kind."]).map(lambda system: chat(*said, system=system))
+)
+_NIGHTS = st.lists(_CHATS, max_size=12).map(lambda chats: {f"{n:02}": turns for n, turns in enumerate(chats)})
+
+
+@LAWS
+@given(_NIGHTS, st.randoms(use_true_random=False), st.sampled_from([0.3, 0.8, 1.0]))
+def test_laws_of_a_night(conversations, rng, jaccard_min):
+    """Nothing vanishes, order does not matter, and the distinct are distinct."""
+    options = {"settings": DedupeSettings(jaccard_min=jaccard_min)}
+    with TemporaryDirectory() as folder:
+        night = Night(Path(folder), conversations, **options)
+        assert sorted([*night.kept, *night.dropped]) == sorted(conversations)
+        assert night.kept == [name for name in conversations if name in night.rows]  # in the order of the input
+        assert sum(row["n_duplicates"] for row in night.rows.values()) == len(night.dropped)
+        for _, evidence in night.dropped.values():
+            assert evidence.split()[1] in night.rows  # a survivor, not another dropped row
+        shuffled = list(conversations.items())
+        rng.shuffle(shuffled)
+        other = Night(Path(folder), dict(shuffled), **options)
+        assert (set(other.kept), other.dropped) == (set(night.kept), night.dropped)
+        again = Night(Path(folder), {name: conversations[name] for name in night.kept}, **options)
+        assert again.dropped == {}
+
+
+@LAWS
+@given(_NIGHTS, _NIGHTS)
+def test_laws_of_nights(first, second):
+    """A night again gives the same; the same input later gives nothing; earlier nights are what decides."""
+    with TemporaryDirectory() as name, Seen(Path(name) / "seen.sqlite") as seen:
+        folder = Path(name)
+        one = Night(folder, first, seen=seen, night="1").bytes()
+        two = Night(folder, second, seen=seen, night="2")
+        assert Night(folder, first, seen=seen, night="1").bytes() == one
+        assert Night(folder, second, seen=seen, night="2").bytes() == two.bytes()
+        third = Night(folder, {**first, **{f"x{key}": turns for key, turns in second.items()}}, seen=seen, night="3")
+        assert third.kept == []
+        assert {reason for reason, _ in third.dropped.values()} <= {"exact_duplicate"}
+
+
+# Bad input -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_of_another_step_is_refused(tmp_path):
+    """The message names the columns and what to run first."""
+    path = tmp_path / "pulled.parquet"
+    with StageWriter(path, PULLED):
+        pass
+    with pytest.raises(InputError, match="lacks the columns content_id"):
+        deduplicate(path, tmp_path / "out.parquet", SETTINGS)
+
+
+def test_an_output_folder_that_is_a_file_is_a_clear_error(tmp_path):
+    """No traceback of the operating system reaches the user."""
+    source = write(tmp_path / "screened.parquet", {"a": chat("a", "b")})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CorpusError, match="cannot write"):
+        deduplicate(source, tmp_path / "file" / "out.parquet", SETTINGS)
+
+
+def test_ten_thousand_turns_are_one_conversation(tmp_path, seen):
+    """Long chats cost memory and time in proportion."""
+    turns = chat(*(f"turn {number} says {prose(number, 5)}" for number in range(10_000)))
+    night = Night(tmp_path, {"long": turns, "shorter": turns[:9_000]}, seen=seen, night="2026-11-01")
+    assert night.kept == ["long"]
+
+
+def test_the_output_has_the_columns_of_the_contract(tmp_path):
+    """The next step reads them."""
+    row = Night(tmp_path, {"a": chat("a", "b")}).rows["a"]
+    assert list(row) == DISTINCT.names
+
+
+def test_memory_does_not_grow_with_a_message(tmp_path):
+    """A message of 30 MB (the largest record that pull lets through) stays far below the promised 1 GiB."""
+    text = prose(1, 2_500_000)
+    assert len(text) > 25 * 2**20
+    source = write(tmp_path / "screened.parquet", {"a": chat("Q?", text), "b": chat("Q?", prose(2, 30))})
+    program = (
+        "import sys; from pathlib import Path; from corpus.dedupe import deduplicate;"
+        "from benchmarks.dedupe import peak_mb;"
+        "from schemas.settings import DedupeSettings;"
+        "deduplicate(Path(sys.argv[1]), Path(sys.argv[2]), DedupeSettings());"
+        "print(peak_mb())"
+    )
+    arguments = [sys.executable, "-c", program, str(source), str(tmp_path / "out.parquet")]
+    said = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    assert float(said) < 1024
