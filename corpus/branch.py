@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import re
+import shlex
 import shutil
 import tempfile
 import time
@@ -26,6 +27,8 @@ from corpus.stage import disk_errors
 from schemas.errors import CorpusError
 
 T = TypeVar("T")
+BlobSource = tuple[str, Iterable[bytes], int]
+"""A file to keep: path, content in chunks, size in bytes."""
 
 log = logging.getLogger("gristmill.corpus")
 
@@ -91,7 +94,7 @@ def with_clone(remote: Remote, path: Path, operation: Callable[[Clone], T]) -> T
             except Damaged as damage:
                 log.warning("the clone %s is damaged and is made anew: %s", path, damage)
                 with disk_errors(path):
-                    shutil.rmtree(path)
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
     raise CorpusError(f"{remote} kept changing, or {path} kept breaking; run the same command again")
 
 
@@ -116,6 +119,8 @@ class Clone:
             _make_repository(remote.path)
         if not path.exists():
             _init(path)
+        if not (path / "objects").is_dir():
+            raise Damaged("it is no repository")
 
     # The remote.
 
@@ -123,6 +128,7 @@ class Clone:
         """Branch to commit, as the remote has them now; empty for an empty repository."""
         status, out, said = self._connect("ls-remote", "--heads", _NAME)
         if status:
+            self._git("rev-parse", "--git-dir")  # with damaged configuration no command works
             raise refusal(f"reading {self.remote}", said)
         pairs = (line.split("\t") for line in out.decode().splitlines())
         return {ref.removeprefix("refs/heads/"): commit for commit, ref in pairs}
@@ -167,7 +173,17 @@ class Clone:
     def _push(self, commit: str, branch: str, expected: str | None) -> tuple[int, bytes, str]:
         ref = f"refs/heads/{branch}"
         options = ("--porcelain", "--quiet", "--no-verify", "--no-signed", "--recurse-submodules=no")
-        return self._connect("push", *options, f"--force-with-lease={ref}:{expected or ''}", _NAME, f"{commit}:{ref}")
+        lease = f"--force-with-lease={ref}:{expected or ''}"
+        return self._connect("push", *options, *self._own_hooks(), lease, _NAME, f"{commit}:{ref}")
+
+    def _own_hooks(self) -> list[str]:
+        """The option that lets a repository on this machine run its own hooks, not those of the user's configuration."""
+        for folder in (self.remote.path, self.remote.path and self.remote.path / ".git"):
+            if folder is not None and (folder / "objects").is_dir():
+                own, named, _ = _run(("config", "--local", "core.hooksPath"), {"GIT_DIR": str(folder)})
+                hooks = folder / ("hooks" if own else named.decode().rstrip("\n"))
+                return [f"--receive-pack=git -c {shlex.quote(f'core.hooksPath={hooks}')} receive-pack"]
+        return []
 
     def _left_behind(self, said: str) -> Path | None:
         """The lock file in a repository on this machine that git complains of and that nobody is working on."""
@@ -188,8 +204,13 @@ class Clone:
 
     def file(self, commit: str, path: str) -> bytes | None:
         """A file's content in a commit, None when it has no such file."""
+        blob = self.blob_id(commit, path)
+        return self.blob(blob) if blob else None
+
+    def blob_id(self, commit: str, path: str) -> str | None:
+        """The blob of a file in a commit, None when it has no such file."""
         entry = self._git("ls-tree", "-z", commit, "--", path).decode()
-        return self.blob(entry.split()[2]) if entry else None
+        return entry.split()[2] if entry else None
 
     def blob(self, blob: str) -> bytes:
         """The content of a blob."""
@@ -226,8 +247,8 @@ class Clone:
 
     # Writing.
 
-    def store(self, files: Iterable[tuple[str, Sequence[bytes] | Iterable[bytes], int]]) -> dict[str, str]:
-        """Keeps (path, chunks, size in bytes) as blobs and gives path to blob; the files are not in memory at once."""
+    def store(self, files: Iterable[BlobSource]) -> dict[str, str]:
+        """Keeps files as blobs and gives path to blob; they are not in memory at once."""
         paths: list[str] = []
         with self._stream() as stream:
             for path, chunks, n_bytes in files:
@@ -366,7 +387,8 @@ def _run(
     ]
     command = ["env", *(part for name in hidden for part in ("-u", name)), "git", *arguments]
     runner = git.Git(str(folder) if folder else variables.get("GIT_DIR"))
-    status, out, said = runner.execute(
+    execute: Callable[..., tuple[int, bytes, str]] = runner.execute  # its overloads lack this combination
+    return execute(
         command,
         istream=stdin,
         env=given,
@@ -375,4 +397,3 @@ def _run(
         stdout_as_string=False,
         strip_newline_in_stdout=False,
     )
-    return int(status), bytes(out), str(said)

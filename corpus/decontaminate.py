@@ -180,9 +180,10 @@ def _read(name: str, path: Path) -> Iterator[_Text]:
     if path.suffix.lower() not in _JSON_LINES:
         yield _prose(name, lines)
         return
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield from (_item(name, number, text) for text in _strings(_parsed(path, number, line)))
+    parsed = ((number, _parsed(path, number, line)) for number, line in enumerate(lines, 1) if line.strip())
+    strings = [(number, text) for number, value in parsed for text in _strings(value)]
+    for (number, text), hashes in zip(strings, word_hashes([text for _, text in strings]), strict=True):
+        yield _Text(name, text, hashes, np.full(len(hashes), number), ((0, len(hashes)),))
 
 
 def _parsed(path: Path, number: int, line: str) -> Any:
@@ -203,11 +204,6 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(one)
 
 
-def _item(name: str, number: int, text: str) -> _Text:
-    (hashes,) = word_hashes([text])
-    return _Text(name, text, hashes, np.full(len(hashes), number), ((0, len(hashes)),))
-
-
 def _prose(name: str, lines: list[str]) -> _Text:
     by_line = word_hashes(lines)
     counts = [len(one) for one in by_line]
@@ -226,11 +222,12 @@ def _runs(texts: Sequence[_Text], n_words: int) -> _Runs:
     """Every run of `RUN_WORDS` words; of fewer words those that are a whole item."""
     hashes, numbers, starts = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number, text in enumerate(texts):
-        grams = gram_hashes(text.hashes, n_words)
-        whole = [first for first, count in text.units if count == n_words]
-        at = np.arange(len(grams)) if n_words == RUN_WORDS else np.array(whole, np.int64)
-        hashes.append(grams[at])
-        numbers.append(np.full(len(at), number))
-        starts.append(at)
+        at = np.array([first for first, count in text.units if count == n_words], np.int64)
+        if n_words == RUN_WORDS:
+            at = np.arange(len(text.hashes) - n_words + 1)
+        if len(at):
+            hashes.append(gram_hashes(text.hashes, n_words)[at])
+            numbers.append(np.full(len(at), number))
+            starts.append(at)
     unique, first = np.unique(np.concatenate(hashes), return_index=True)
     return _Runs(n_words, unique, np.concatenate(numbers)[first], np.concatenate(starts)[first])

@@ -149,14 +149,7 @@ def _candidates(
 
 
 def _turns(rows: pa.Table) -> list[list[Turn]]:
-    """The messages as turns, column by column: a fifth of the time that Arrow's nested `to_pylist` takes."""
-    messages = rows["messages"].combine_chunks()
-    flat = messages.flatten()
-    roles = pc.struct_field(flat, "role").to_pylist()
-    contents = pc.struct_field(flat, "content").to_pylist()
-    turns = [Turn(role, content or "") for role, content in zip(roles, contents, strict=True)]
-    ends = np.cumsum(pc.list_value_length(messages).to_numpy(zero_copy_only=False)).tolist()
-    return [turns[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return [[Turn(one["role"], one["content"] or "") for one in said] for said in rows["messages"].to_pylist()]
 
 
 def _keys(marks: Sequence[Fingerprint], banding: Banding) -> list[Keys]:

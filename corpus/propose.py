@@ -7,24 +7,27 @@ that was killed anywhere ends in the same commit. What people have done to a bra
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import orjson
+
+from corpus.branch import BlobSource, Clone
+from corpus.reading_copy import reading_copy
+from corpus.repository import accepted_lines, base_commit, corpus_head, init_corpus, on_corpus, tombstones
+from corpus.spool import Spool
+from corpus.stage import read_rows, require_columns
+from schemas.canonical import canonical_bytes
 from schemas.contracts import EXPERT, NIGHT
 from schemas.errors import InputError
 from schemas.sample import FORMAT_VERSION
 from schemas.settings import CorpusSettings
 from schemas.tables import SAMPLES
-
-from corpus.branch import Clone
-from corpus.reading_copy import reading_copy
-from corpus.repository import accepted_lines, base_commit, corpus_head, init_corpus, on_corpus, tombstones
-from corpus.spool import Spool
-from corpus.stage import read_rows, require_columns
 
 __all__ = ["ProposeResult", "accepted_lines", "corpus_head", "init_corpus", "propose", "tombstones"]
 
@@ -97,8 +100,12 @@ def propose(
             same call tries again.
     """
     require_columns(samples, SAMPLES, "propose")
+    if not re.fullmatch(NIGHT, night):
+        raise InputError(f"{night!r} is not a night; write its date as 2026-11-04")
     with Spool[_Key](clone.parent) as spool:
         for row in read_rows(samples):
+            if not re.fullmatch(EXPERT, row["expert"]):  # it becomes a folder
+                raise InputError(f"{samples} names an expert {row['expert']!r}; make the file again with validate")
             spool.add(_Key(row["expert"], row["id"], row["rating"]), row["line"].encode() + b"\n")
         if not spool.entries:
             return _nothing(night)
@@ -126,33 +133,111 @@ def _propose(
     heads = store.heads()
     base = base_commit(store, corpus, heads)
     proposal = _written(store, night, spool, record)
-    branch = branch_of(night)
-    tip = heads.get(branch)
+    state, commit, message = _settled(store, base, heads.get(branch_of(night)), night, proposal)
+    return ProposeResult(
+        state=state,
+        branch=branch_of(night),
+        commit=commit,
+        base=base,
+        n_samples=len(spool.entries),
+        files=tuple(sorted(proposal.files)),
+        message=message,
+        title=proposal.title,
+        body=proposal.body,
+    )
+
+
+def _settled(store: Clone, base: str, tip: str | None, night: str, proposal: _Proposal) -> tuple[State, str, str]:
+    """Does what is still to do: (state, commit, message). `tip` is where the night's branch is, None without one."""
+    branch, record = branch_of(night), record_path(night)
+    merged = store.blob_id(base, record)
+    if merged:
+        differs = "" if merged == proposal.files[record] else "; this run would propose otherwise, so nothing was done"
+        return "merged", base, f"the night {night} is merged already{differs}"
     if tip:
         store.fetch({branch: tip})
-
-    def result(state: State, commit: str, message: str) -> ProposeResult:
-        files = tuple(sorted(proposal.files))
-        return ProposeResult(
-            state, branch, commit, base, len(spool.entries), files, message, proposal.title, proposal.body
-        )
-
-    merged = store.file(base, _record_path(night))
-    if merged is not None:
-        is_same = store.file_id(base, _record_path(night)) == proposal.files[_record_path(night)]
-        differs = "" if is_same else "; this run would propose something else, which was left alone"
-        return result("merged", base, f"the night {night} is merged already{differs}")
-    foreign = store.commits_since(base, tip) if tip else []
-    parent = store.own_parent(foreign[0], night) if tip and len(foreign) == 1 else None
-    if tip and foreign and parent is None:
-        return result("under_review", tip, f"people have worked on {branch}, so it was left alone; merge or delete it")
-    if tip and parent and _commit(store, parent, proposal, night) == tip:
-        return result("unchanged", tip, f"{branch} is proposed already, with the same {len(spool.entries)} samples")
+        added = store.commits_since(base, tip)
+        parent = store.own_parent(added[0], night) if len(added) == 1 else None
+        if added and not parent:
+            return "under_review", tip, f"people have worked on {branch}: it was left alone; merge it or delete it"
+        if parent and _commit(store, parent, proposal, night) == tip:
+            return "unchanged", tip, f"{branch} is proposed already: {proposal.title} ({tip[:12]})"
     commit = _commit(store, base, proposal, night)
     store.push(commit, branch, expected=tip)
-    was = "proposed anew" if tip else "proposed"
-    return result("proposed", commit, f"{len(spool.entries)} samples {was} on {branch} ({commit[:12]})")
+    return "proposed", commit, f"{branch} is proposed{' anew' if tip else ''}: {proposal.title} ({commit[:12]})"
 
 
 def _commit(store: Clone, parent: str, proposal: _Proposal, night: str) -> str:
     return store.commit(parent, proposal.files, f"{proposal.title}\n\n{proposal.body}", night)
+
+
+def record_path(night: str) -> str:
+    """Where the corpus keeps a night's record; its presence in the base branch says that the night is merged."""
+    return f"nights/{night}.json"
+
+
+class _Digests:
+    """Passes files on to git and notes what the record says of each."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, Any]] = {}
+
+    def noted(self, path: str, chunks: Iterable[bytes], n_bytes: int, **facts: int) -> BlobSource:
+        return path, self._hashed(path, chunks, facts), n_bytes
+
+    def _hashed(self, path: str, chunks: Iterable[bytes], facts: Mapping[str, int]) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+        self.files[path] = {"sha256": digest.hexdigest(), **facts}
+
+
+def _written(store: Clone, night: str, spool: Spool[_Key], record: Mapping[str, Any]) -> _Proposal:
+    """Writes the files of the night into the clone, one chunk at a time."""
+    digests = _Digests()
+    known = {"threshold": None, **record, "format": FORMAT_VERSION, "night": night, "judges": _judges(spool)}
+    blobs = store.store(_shards(night, spool, digests))
+    blobs |= store.store(_pages(night, spool, known, digests))
+    record_file = orjson.dumps({**known, "files": digests.files}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    blobs |= store.store([(record_path(night), [record_file, b"\n"], len(record_file) + 1)])
+    return _Proposal(blobs, f"night: {night}, {len(spool.entries)} conversations", _body(spool, known))
+
+
+def _shards(night: str, spool: Spool[_Key], digests: _Digests) -> Iterator[BlobSource]:
+    for expert, group in groupby(sorted(spool.entries), key=lambda entry: entry.key.expert):
+        entries = list(group)
+        path = f"data/{expert}/{night[:7]}/{night}.jsonl"
+        n_bytes = sum(entry.n_bytes for entry in entries)
+        yield digests.noted(path, map(spool.read, entries), n_bytes, samples=len(entries))
+
+
+def _pages(night: str, spool: Spool[_Key], record: Mapping[str, Any], digests: _Digests) -> Iterator[BlobSource]:
+    doubtful_first = sorted(spool.entries, key=lambda entry: (entry.key.rating, entry.key.id))
+    samples = (orjson.loads(spool.read(entry)) for entry in doubtful_first)
+    for page in reading_copy(night, samples, record):
+        text = page.text.encode()
+        yield digests.noted(f"review/{night}/{page.name}", [text], len(text))
+
+
+def _judges(spool: Spool[_Key]) -> list[dict[str, Any]]:
+    """The judges of the night's samples, each once; almost always one."""
+    found = {canonical_bytes(orjson.loads(spool.read(entry))["verdict"]["judge"]) for entry in spool.entries}
+    return [orjson.loads(judge) for judge in sorted(found)]
+
+
+def _body(spool: Spool[_Key], record: Mapping[str, Any]) -> str:
+    """The counts in words, for the commit and the pull request; no word of a conversation."""
+    ratings = [entry.key.rating for entry in spool.entries]
+    judges = ", ".join(f"{judge['name']} ({judge['model']})" for judge in record["judges"])
+    lines = [f"Rated {min(ratings):.1f} to {max(ratings):.1f} of 10 by {judges}.", ""]
+    experts = Counter(entry.key.expert for entry in spool.entries)
+    lines += [f"{expert}: {n}" for expert, n in sorted(experts.items())]
+    lines += ["", *(_counted(step) for step in record.get("steps", []))]
+    lines += ["", f"Read it in review/{record['night']}/index.md."]
+    return "\n".join(lines) + "\n"
+
+
+def _counted(step: Mapping[str, Any]) -> str:
+    reasons = [f"{reason} {n}" for kind in ("dropped", "held") for reason, n in sorted(step[kind].items())]
+    return f"{step['step']}: {step['in']} in, {step['kept']} kept" + "".join(f", {reason}" for reason in reasons)

@@ -42,18 +42,22 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub(r"\1", text)
 
 
+_NETWORK = (
+    r"Could not resolve host|unable to access|Connection (refused|reset|timed out|closed)|Operation timed out|early EOF"
+    r"|RPC failed|hung up unexpectedly|Network is unreachable"
+)
 _REMEDIES: tuple[tuple[str, str], ...] = (
+    (
+        r"hook declined|aborted by hook|protected branch|denyCurrentBranch|branch is currently checked out|GH\d{3}",
+        "ask who administers the repository, or change its rules",
+    ),
     (r"No space left on device|Disk quota exceeded|unable to write .*file too large", "free space"),
     (
         r"Authentication failed|could not read (Username|Password)|Permission denied \(|terminal prompts disabled"
         r"|Host key verification failed|The requested URL returned error: (401|403)|Invalid username or",
         "give git credentials for this address (a credential helper or an SSH key; never a token in the settings)",
     ),
-    (
-        r"Could not resolve host|unable to access|Connection (refused|reset|timed out)|Operation timed out|early EOF"
-        r"|RPC failed|hung up unexpectedly|Network is unreachable|Could not resolve hostname|Connection closed",
-        "check the network and the address",
-    ),
+    (_NETWORK, "check the network and the address"),
     (
         r"does not appear to be a git repository|Repository not found|not found|does not exist|No such file",
         "check corpus.remote in the settings; an empty repository at that address is enough",
@@ -64,14 +68,10 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "allow writing to the repository",
     ),
     (r"dubious ownership", "give the repository to the user who runs Gristmill, or list it as git's safe.directory"),
-    (
-        r"hook declined|protected branch|denyCurrentBranch|branch is currently checked out|GH\d{3}",
-        "ask who administers the repository, or change its rules",
-    ),
 )
 """What git says, and what people can do about it; the first that matches counts."""
 
-_PASSING = re.compile(_REMEDIES[2][0])
+_PASSING = re.compile(_NETWORK)
 
 
 def is_network_failure(said: str) -> bool:

@@ -109,7 +109,8 @@ def tombstones(corpus: CorpusSettings, *, root: Path, clone: Path) -> set[str]:
         return store.file(base_commit(store, corpus, store.heads()), "tombstones.jsonl") or b""
 
     lines = on_corpus(corpus, root=root, clone=clone, operation=read).splitlines()
-    return {str(_parsed(line, f"tombstones.jsonl, line {n}")["sample_id"]) for n, line in enumerate(lines, 1) if line}
+    parsed = (_parsed(line, f"tombstones.jsonl, line {n}", "sample_id") for n, line in enumerate(lines, 1) if line)
+    return {tombstone["sample_id"] for tombstone in parsed}
 
 
 def accepted_lines(corpus: CorpusSettings, *, since: str | None, root: Path, clone: Path) -> Iterator[dict[str, Any]]:
@@ -134,14 +135,15 @@ def accepted_lines(corpus: CorpusSettings, *, since: str | None, root: Path, clo
         known = set(blob(change.old))
         for number, line in enumerate(blob(change.new), 1):
             if line and line not in known:
-                yield _parsed(line, f"{change.path}, line {number}")
+                yield _parsed(line, f"{change.path}, line {number}", "id")
 
 
-def _parsed(line: bytes, place: str) -> dict[str, Any]:
+def _parsed(line: bytes, place: str, needs: str) -> dict[str, Any]:
+    """The JSON object of a line, which must have a text under the key `needs`."""
     try:
-        value: dict[str, Any] = orjson.loads(line)
+        value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise CorpusError(
-            f"the corpus has a damaged line ({place}): {error}; mend it in the corpus repository"
-        ) from error
+        raise CorpusError(f"the corpus has a damaged line ({place}): {error}; mend it there") from error
+    if not isinstance(value, dict) or not isinstance(value.get(needs), str):
+        raise CorpusError(f"the corpus has a line without {needs!r} ({place}); mend it there")
     return value

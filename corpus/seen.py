@@ -1,10 +1,10 @@
 """What the corpus ever accepted or saw: fingerprints kept in `var/`, so that a night costs what its new data costs.
 
 One SQLite file, because the question is a few dozen point look-ups for each new conversation: a B-tree answers them in
-time that hardly grows with the corpus, while a column store reads its whole index every night. Measured on 2 cores for
-a night of 500 conversations: beside 100,000 kept ones 0.02 s, and 0.04 s by a scan in DuckDB; beside 1,000,000 0.06 s
-and 0.33 s (benchmarks/dedupe.py measures both up to 15,000 real ones). It holds hashes, never text; 5 kB a conversation
-of 1,000 words.
+time that hardly grows with the corpus, while a column store reads its whole index every night. Measured for a night of
+500 conversations on 2 cores, with made-up keys: beside 100,000 kept conversations 0.02 s, and 0.04 s by a scan in
+DuckDB; beside 1,000,000 0.06 s and 0.33 s (benchmarks/dedupe.py measures both with real ones). It holds hashes, never
+text: 5 kB for a conversation of 1,000 words.
 
 Nights have a sequence: the order in which they were first recorded. A night sees only the nights before it, also when
 it is run again after later ones, so killing it at any instant and repeating it gives the same result. `record` replaces
@@ -183,10 +183,28 @@ class Seen:
                     self._insert(sequence, status, batch)
             self._delete([entry for entry, status in gone.values() if status != "accepted"])
 
-    def add_accepted(self, samples: Iterable[Mapping[str, Any]]) -> int:
+    def forget_night(self, night: str) -> None:
+        """Removes a night that was given up: what it saw counts as new, and its date as never run.
+
+        A night with accepted samples keeps those, and its place in the sequence.
+        """
+        self.record(night, [], [])
+        with self._transaction():
+            self._base.execute(
+                "DELETE FROM nights WHERE night = ? AND sequence NOT IN (SELECT sequence FROM entries)", (night,)
+            )
+
+    def corpus_head(self) -> str | None:
+        """The commit up to which `add_accepted` has read the corpus; None in a new index, which must read all."""
+        with self._errors():
+            found = self._base.execute("SELECT value FROM facts WHERE name = 'corpus_head'").fetchone()
+        return found[0] if found else None
+
+    def add_accepted(self, samples: Iterable[Mapping[str, Any]], *, head: str | None = None) -> int:
         """Adds samples of the corpus repository (its lines, parsed) and says how many were new; idempotent.
 
-        A fresh machine passes all lines, later only new ones. Nights that are not known yet get their sequence in
+        A fresh machine passes all lines, later only new ones; `head` is the commit they go up to, remembered in the
+        same transaction, so that an index that was lost and made anew knows that it has read nothing. Nights that are not known yet get their sequence in
         the order of their names, after the known ones and before any that runs later.
 
         Raises:
@@ -204,6 +222,8 @@ class Seen:
             for night in sorted(new_nights):
                 final = (self._new_night(night), new_nights[night])
                 self._base.execute("UPDATE entries SET sequence = ? WHERE sequence = ?", final)
+            if head is not None:
+                self._base.execute("REPLACE INTO facts VALUES ('corpus_head', ?)", (head,))
         return n_new
 
     def forget(self, content_ids: Collection[str]) -> int:

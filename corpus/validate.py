@@ -71,7 +71,9 @@ def build_samples(
     report_path(output).unlink(missing_ok=True)
     with Spool[str](output.parent) as spool:
         found = list(_spool(spool, source, night, publish_subjects, threshold, licences, on_row))
-        found += failures(pl.DataFrame({"id": [entry.key for entry in spool.entries]}), identity_contract())
+        found += failures(
+            pl.DataFrame({"id": [entry.key for entry in spool.entries]}, schema={"id": pl.String}), identity_contract()
+        )
         raise_failures(found, str(source))
         _write(spool, output)
     n_samples = n_rows(output)

@@ -53,7 +53,7 @@ _SERVER_SETTINGS = {
     "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
 }
 _ONE_RUN = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "false"}
-"""Prefect's own switch for a server without scheduler and page: half the start, a third of the work when idle."""
+"""Prefect's own switch for a server without scheduler and page, which a single run does not need."""
 
 
 @contextmanager

@@ -198,7 +198,6 @@ def _deduplicate(project: Project, night: Night) -> StepReport:
             project.settings.dedupe,
             seen=seen,
             night=night.date,
-            sequence=night.sequence,
             withdrawn=tombstones(project.settings.corpus, root=project.root, clone=clone(project)),
         )
 
@@ -216,9 +215,14 @@ def _select(project: Project, night: Night) -> StepReport:
 
 
 def _validate(project: Project, night: Night) -> StepReport:
-    publish_subjects = project.settings.night.subject_key_file is not None
+    settings = project.settings
     return build_samples(
-        night.output("select"), night.output("validate"), night=night.date, publish_subjects=publish_subjects
+        night.output("select"),
+        night.output("validate"),
+        night=night.date,
+        publish_subjects=settings.night.subject_key_file is not None,
+        threshold=settings.judge.threshold,
+        licences=settings.corpus.licences,
     )
 
 
@@ -244,8 +248,8 @@ def forget_unfinished(project: Project, night: Night) -> list[str]:
     if nights:
         with Watermarks(project.var / "watermarks.sqlite") as watermarks, Seen(project.var / "seen.sqlite") as seen:
             for other in nights:
-                watermarks.forget(other.sequence)
-                seen.forget(other.sequence)
+                watermarks.forget(other.date)
+                seen.record(other.date, [], [])
     return [other.date for other in nights]
 
 
@@ -254,12 +258,14 @@ def meet_corpus(project: Project) -> str:
 
     Costs what was merged since the last time: only new shards are read.
     """
-    place = {"root": project.root, "clone": clone(project)}
-    head = init_corpus(project.settings.corpus, **place)
-    with Seen(project.var / "seen.sqlite") as seen:
-        since = seen.corpus_head()
-        if since != head:
-            seen.add_accepted(accepted_lines(project.settings.corpus, since=since, **place), head=head)
+    settings, root = project.settings.corpus, project.root
+    head = init_corpus(settings, root=root, clone=clone(project))
+    known = project.var / "corpus-head"
+    since = known.read_text().strip() if known.exists() else None
+    if since != head:
+        with Seen(project.var / "seen.sqlite") as seen:
+            seen.add_accepted(accepted_lines(settings, since=since, root=root, clone=clone(project)))
+        write_atomically(known, head.encode())
     return head
 
 
@@ -281,7 +287,12 @@ def night_record(project: Project, night: Night) -> dict[str, Any]:
     """What the corpus keeps of a night: counts by step and reason, and the settings' digest; nothing that varies."""
     keys = ("step", "in", "kept", "dropped", "held")
     steps = [{key: report.to_json()[key] for key in keys} for report in night.reports()]
-    return {"night": night.date, "settings_digest": project.settings_digest(), "steps": steps}
+    return {
+        "night": night.date,
+        "settings_digest": project.settings_digest(),
+        "threshold": project.settings.judge.threshold,
+        "steps": steps,
+    }
 
 
 def night_markdown(night: Night) -> str:

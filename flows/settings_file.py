@@ -43,6 +43,8 @@ class Project:
         """SHA-256 of the settings that decide a night's commit: where things lie and the schedule do not."""
         plain = self.settings.model_dump(mode="json")
         plain["corpus"].pop("remote")
+        for source in plain["sources"]:
+            source.pop("path")
         for key in ("cron", "subject_key_file"):
             plain["night"].pop(key)
         for key in ("n_threads", "endpoint_concurrency", "endpoint_key_env"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,9 +25,7 @@ _ISO = re.compile(
 )
 _AT = re.compile(r"(\d{4})-(\d\d?)-(\d\d?) ?@(\d\d?)h ?(\d\d?)m ?(\d\d?)s(?: ?(\d{1,3})ms)?$", re.ASCII)
 _ENGLISH = re.compile(r"([A-Z][a-z]+) (\d\d?), (\d{4}) (\d\d?):(\d\d) ?([ap]m)$", re.ASCII)
-_MONTHS = (
-    "january february march april may june july august september october november december"  # as logs spell them
-).split()
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def utc(value: Any) -> str | None:
@@ -39,7 +38,7 @@ def utc(value: Any) -> str | None:
         return None
     try:
         moment = _of_number(value) if isinstance(value, (int, float)) else _of_text(value)
-    except (ValueError, OverflowError):  # the 31st of February, NaN, infinity
+    except (ValueError, OverflowError):  # the 31st of February, the year 10^290
         return None
     if moment is None or not _EARLIEST <= moment < _LATEST:
         return None
@@ -51,7 +50,9 @@ def moment_of(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _of_number(value: float) -> datetime:
+def _of_number(value: float) -> datetime | None:
+    if not math.isfinite(value):
+        return None
     per_second = next(units for least, units in _UNITS_PER_SECOND if abs(value) >= least)
     if isinstance(value, int):  # in whole numbers: a float has no room for nanoseconds
         return _EPOCH + timedelta(microseconds=value * 10**6 // per_second)
@@ -65,19 +66,20 @@ def _of_text(value: Any) -> datetime | None:
     if match := _ISO.match(text):
         return _of_iso(match)
     if match := _AT.match(text):
-        *fields, milliseconds = (int(field or 0) for field in match.groups())
-        return datetime(*fields, tzinfo=UTC) + timedelta(milliseconds=milliseconds)  # type: ignore[arg-type,misc]
-    if (match := _ENGLISH.match(text)) and match[1].lower() in _MONTHS:
+        year, month, day, hour, minute, second, milliseconds = (int(field or 0) for field in match.groups())
+        return datetime(year, month, day, hour, minute, second, milliseconds * 1000, tzinfo=UTC)
+    if (match := _ENGLISH.match(text)) and match[1][:3] in _MONTHS:
         hour = int(match[4]) % 12 + (12 if match[6] == "pm" else 0)
-        month = _MONTHS.index(match[1].lower()) + 1
+        month = _MONTHS.index(match[1][:3]) + 1
         return datetime(int(match[3]), month, int(match[2]), hour, int(match[5]), tzinfo=UTC)
     return None
 
 
 def _of_iso(match: re.Match[str]) -> datetime:
-    *fields, fraction, zone = match.groups()
-    moment = datetime(*(int(field or 0) for field in fields), tzinfo=UTC)  # type: ignore[arg-type]
-    moment += timedelta(microseconds=int((fraction or "0").ljust(6, "0")[:6]))
+    fraction, zone = match.groups()[6:]
+    year, month, day, hour, minute, second = (int(field or 0) for field in match.groups()[:6])
+    microsecond = int((fraction or "0").ljust(6, "0")[:6])
+    moment = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=UTC)
     if zone and zone[0] in "+-":
         digits = zone[1:].replace(":", "").ljust(4, "0")
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))

@@ -156,6 +156,16 @@ def test_similarity_below_the_threshold_is_no_duplicate(tmp_path):
     assert night.report.facts["n_candidates"] > 0
 
 
+def test_a_large_family_does_not_hide_a_near_duplicate(tmp_path):
+    """Only the likeliest candidates of a row are compared, lest one long prompt with many answers cost the night."""
+    prompt = prose(1, 600)
+    family = {f"{n:03}": chat(prompt, prose(n + 2, 110)) for n in range(300)}
+    twin = chat(prompt, "Indeed " + prose(150 + 2, 110))
+    night = Night(tmp_path, {**family, "twin": twin})
+    assert night.report.facts["n_candidates"] > 128 * 100
+    assert night.dropped == {"150": ("near_duplicate", "of twin jaccard 0.99")}
+
+
 def test_a_chain_of_resemblance_does_not_swallow_its_ends(tmp_path):
     """A ~ B and B ~ C do not make A and C the same; a row goes only for a survivor that it really repeats."""
     words = prose(1, 300).split()

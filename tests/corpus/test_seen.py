@@ -179,6 +179,29 @@ def test_forgetting_removes_every_trace(seen):
     assert dump(seen)[-1] == "(0,)"
 
 
+def test_a_night_that_is_given_up_is_as_if_it_had_not_run(seen):
+    """Its logs are read by a later night; run again after that, it must see what the later night kept."""
+    one, two = mark(chat(1)), mark(chat(2))
+    seen.record("2026-11-01", [one], [])
+    seen.forget_night("2026-11-01")
+    seen.record("2026-11-02", [one, two], [])
+    assert seen.sequence("2026-11-01") > seen.sequence("2026-11-02")
+    assert len(seen.by_content_id([one.content_id, two.content_id], seen.sequence("2026-11-01"))) == 2
+    seen.add_accepted([sample(chat(2), "2026-11-02")])
+    seen.forget_night("2026-11-02")
+    assert (seen.sequence("2026-11-02"), seen.counts()) == (1, {"accepted": 1})
+
+
+def test_the_index_knows_how_far_it_has_read_the_corpus(seen):
+    """A mark kept elsewhere would outlive an index that was lost, and nothing would be read again."""
+    assert seen.corpus_head() is None
+    seen.add_accepted([sample(chat(1))], head="abc")
+    assert seen.corpus_head() == "abc"
+    with pytest.raises(CorpusError):
+        seen.add_accepted([{"id": "x"}], head="def")
+    assert seen.corpus_head() == "abc"
+
+
 def test_a_conversation_without_words_can_be_kept(seen):
     """Pictographs alone have turns but no shingles."""
     seen.record("2026-11-01", [mark([Turn("user", "😀"), Turn("assistant", "😀😀")])], [])

@@ -1,0 +1,1 @@
+"""The night's page: its template, its style and its words."""

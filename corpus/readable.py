@@ -1,0 +1,116 @@
+"""Text of strangers as HTML that shows it and does nothing else.
+
+Markdown is rendered, since answers are written in it; raw HTML is shown as text, links and images become their text
+with the address beside it, and characters that nobody sees are shown by their number. Nothing made here loads, runs or
+leads anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping, Sequence
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from markupsafe import Markup, escape
+
+from corpus.markdown import visible
+
+_NOTES = re.compile(r"(?P<redacted>\[[A-Z][A-Z0-9_]*_\d+\])|(?P<hidden>\[U\+[0-9A-F]{4,6}\])")
+"""What we wrote into the text: a redaction's placeholder, and the number of a character that nobody sees."""
+
+_GROWTH = 6
+"""Bytes of HTML for a character, at most: escaping makes six of a quotation mark. Markdown that makes more of it (a
+table of thousands of empty cells) is shown as plain text, so a page's size is bounded by the text it shows."""
+
+_SLACK = 2_000
+"""Bytes that a short text may take beyond `_GROWTH`: a heading and a table of a few words are mostly tags."""
+
+
+def rendered(text: str) -> Markup:
+    """Markdown as safe HTML blocks; line ends are kept as the chat showed them."""
+    shown = visible(text)
+    html = Markup(_renderer().render(shown))  # noqa: S704 (made by our renderer, which escapes all text)
+    return html if len(html.encode()) <= _GROWTH * len(text) + _SLACK else plain(text)
+
+
+def plain(text: str) -> Markup:
+    """The text as it is, in one block; at most `_GROWTH` bytes a character."""
+    shown = visible(text)
+    noted = _noted(shown)
+    if len(noted.encode()) > _GROWTH * len(text) + _SLACK:
+        noted = str(escape(shown[: len(text)]))
+    return Markup("<p class=plain>{}</p>").format(Markup(noted))
+
+
+def one_line(text: str, limit: int) -> str:
+    """The beginning of a text as one line without Markdown's marks, for a title; not escaped."""
+    flat = " ".join(re.sub(r"^[#>\s]+|[`*_]{2,}|`", " ", visible(text[: 4 * limit])).split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+@cache
+def _renderer() -> MarkdownIt:
+    # maxNesting of the preset is 20: text that nests deeper is shown flat, so depth cannot exhaust the stack.
+    return MarkdownIt("js-default", {"html": False, "linkify": False, "breaks": True}, renderer_cls=_Inert)
+
+
+def _noted(text: str) -> str:
+    """Escaped text with what we wrote into it marked."""
+    return _NOTES.sub(lambda found: f"<mark class={found.lastgroup}>{found[0][1:-1]}</mark>", str(escape(text)))
+
+
+class _Inert(RendererHTML):
+    """Writes no element that loads or leads anywhere, and no attribute that came from the text."""
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]) -> str:
+        return _noted(tokens[idx].content)
+
+    def code_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
+    ) -> str:
+        return f"<code>{_noted(tokens[idx].content)}</code>"
+
+    def code_block(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
+    ) -> str:
+        return f"<pre dir=ltr><code>{_noted(tokens[idx].content)}</code></pre>\n"
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]) -> str:
+        language = tokens[idx].info.strip().split(" ")[0][:20]
+        label = f"<span class=code-language>{escape(language)}</span>" if language else ""
+        return f"<pre dir=ltr>{label}<code>{_noted(tokens[idx].content)}</code></pre>\n"
+
+    def heading_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
+    ) -> str:
+        return f"<p class=heading-{tokens[idx].tag[1:]}>"  # not <h1>: the page's outline is ours
+
+    def heading_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
+    ) -> str:
+        return "</p>\n"
+
+    def link_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
+    ) -> str:
+        return "<span class=link>"
+
+    def link_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
+    ) -> str:
+        opening = next(token for token in reversed(tokens[:idx]) if token.type == "link_open")  # links do not nest
+        address = "" if opening.markup == "autolink" else f" <span class=address>{_noted(_address(opening, 'href'))}</span>"
+        return f"</span>{address}"
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]) -> str:
+        token = tokens[idx]
+        text = self.renderInlineAsText(token.children, options, env) if token.children else ""
+        return f"<span class=image>image: {_noted(text)} <span class=address>{_noted(_address(token, 'src'))}</span></span>"
+
+
+def _address(token: Token, attribute: str) -> str:
+    return str(token.attrs.get(attribute, ""))

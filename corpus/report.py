@@ -1,0 +1,281 @@
+"""The night's page: one HTML file that says what was kept, what was dropped and why. It works offline, from anywhere.
+
+`build_report` gathers the facts, `render` writes them as HTML. The page holds no script and loads nothing: its content
+security policy forbids both, and the text of conversations is shown by corpus/readable.py, which makes nothing live.
+The same night gives the same bytes: no clock is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from schemas.outcome import StepReport
+from schemas.reasons import REASONS
+from schemas.verdict import RATING_MAX, RATING_MIN
+
+from corpus.charts import PATTERNS, Column, Marker, Segment, bar, histogram, meter
+from corpus.night_facts import Bin, Cluster, HeldGroup, NightFacts, ShownConversation, ShownTurn, build_report
+from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, STEP_TITLES
+from corpus.readable import one_line, rendered
+from corpus.stage import write_atomically
+
+__all__ = ["NightFacts", "build_report", "render", "write_report"]
+
+_PAGE = Path(__file__).parent / "page"
+
+_OPEN_TURNS = 4
+"""Turns that an opened conversation shows at once, two questions and their answers; the rest is folded."""
+
+_LISTED_REASONS = 6
+_LISTED_ROWS = 8
+"""What a list shows before it says "and n more": a list longer than a hand's breadth is not looked at."""
+
+
+def write_report(night_folder: Path, output: Path) -> Path:
+    """Writes the page of a night and gives its path.
+
+    Raises:
+        InputError: there is no such night, or a file of it is damaged. CorpusError: the page cannot be written.
+    """
+    write_atomically(output, render(build_report(night_folder)).encode())
+    return output
+
+
+def render(facts: NightFacts) -> str:
+    """The page as HTML."""
+    return _template().render(facts=facts, page=_Page(facts), style=Markup((_PAGE / "style.css").read_text()))  # noqa: S704
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": _number, "duration": duration, "sentence": _sentence, "title_of": _title_of}
+    environment.globals |= {"patterns": PATTERNS, "meter": meter, "reasons": REASONS, "step_titles": STEP_TITLES}
+    environment.globals |= {"rating_min": RATING_MIN, "rating_max": RATING_MAX, "language_name": _language_name}
+    return environment.get_template("night.html.j2")
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `0.4 s`, `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _sentence(code: str) -> str:
+    return REASONS.get(code, code.replace("_", " "))
+
+
+def _language_name(code: str) -> str:
+    return LANGUAGES.get(code, code) if code else "not recognised"
+
+
+def _title_of(talk: ShownConversation) -> str:
+    first = next((turn for turn in talk.head if turn.role == "user"), None)
+    return (one_line(first.content, 110) if first else "") or "(no words)"
+
+
+class _Page:
+    """What the template asks for beyond the facts: sentences and pictures."""
+
+    def __init__(self, facts: NightFacts) -> None:
+        self._facts = facts
+        self.proposed = int((facts.proposal or {}).get("n_samples") or 0) if facts.proposal else facts.n_picked
+        self.is_complete = facts.proposal is not None
+
+    @property
+    def name(self) -> str:
+        """The date as people write it, else the folder's name."""
+        try:
+            day = date.fromisoformat(self._facts.night)
+        except ValueError:
+            return self._facts.night
+        return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+    @property
+    def summary(self) -> str:
+        """The night in one sentence."""
+        facts = self._facts
+        if not facts.steps:
+            return "The night has begun; no step has ended yet."
+        if not facts.n_read:
+            return "Nothing new was in the logs."
+        rest = [f"{n:,} {what}" for n, what in ((facts.n_dropped, "dropped"), (facts.n_held, "held for a person")) if n]
+        end = f"; {' and '.join(rest)}" if rest else ""
+        if self.is_complete:
+            return f"Of {_count(facts.n_read)}, {self.proposed:,} {_were(self.proposed)} proposed{end}."
+        last = STEP_TITLES[facts.steps[-1].step]
+        return f"Of {_count(facts.n_read)}, {facts.n_picked:,} have come through {last} so far{end}."
+
+    @property
+    def whole(self) -> Markup:
+        """The night as one bar."""
+        segments = [
+            Segment("proposed" if self.is_complete else "still on the road", self.proposed, "kept"),
+            Segment("held for a person", self._facts.n_held, "held"),
+            Segment("dropped", self._facts.n_dropped, "passed"),
+        ]
+        return bar("whole", "What became of the night's conversations", segments, self._facts.n_read)
+
+    def funnel(self) -> Iterator[dict[str, Any]]:
+        """A row for each complete step: its bar against all that was read, and the reasons that stopped some."""
+        for step in self._facts.steps:
+            dropped, held = sum(step.dropped.values()), sum(step.held.values())
+            segments = [
+                Segment("went on", step.kept, "kept"),
+                Segment("held", held, "held"),
+                Segment("dropped", dropped, "passed"),
+            ]
+            title = f"{step.step}: {step.n_in:,} in"
+            picture = bar(f"funnel-{step.step}", title, segments, self._facts.n_read)
+            reasons = _reasons(step)
+            yield {
+                "step": step,
+                "title": STEP_TITLES[step.step],
+                "bar": picture,
+                "reasons": reasons[:_LISTED_REASONS],
+                "more": reasons[_LISTED_REASONS:],
+            }
+
+    @property
+    def does_not_add_up(self) -> bool:
+        """Whether a step is older than what is before it: the night is being run again."""
+        steps = self._facts.steps
+        return any(before.kept != after.n_in for before, after in zip(steps, steps[1:], strict=False))
+
+    def what_to_do(self, group: HeldGroup) -> Markup:
+        """What a person can do about what is held."""
+        return Markup(NEXT_STEPS.get(group.reason, NEXT_STEPS[""])).format(  # noqa: S704 (our own words)
+            source=group.source, example=group.example_id
+        )
+
+    def ratings(self) -> Markup:
+        """The histogram of ratings with the threshold."""
+        facts = self._facts
+        columns = [_rating_column(one) for one in facts.ratings]
+        marker = None
+        if facts.threshold is not None:
+            share = (facts.threshold - RATING_MIN) / (RATING_MAX - RATING_MIN)
+            marker = Marker(share, f"threshold {facts.threshold:g}")
+        return histogram(
+            "ratings", "Ratings from 1 to 10", columns, marked="picked", marker=marker, last_tick=f"{RATING_MAX:g}"
+        )
+
+    def lengths(self) -> Markup:
+        """The histogram of lengths in words, each bar twice as long as the one before."""
+        columns = [
+            Column(f"{one.low:,.0f} to {one.high - 1:,.0f} words", one.n, one.n_picked, _short(one.low))
+            for one in self._facts.lengths
+        ]
+        last = _short(self._facts.lengths[-1].high)
+        return histogram("lengths", "Words of a conversation", columns, marked="picked", last_tick=last)
+
+    def languages(self) -> list[dict[str, Any]]:
+        """The commonest languages, the others taken together."""
+        found = self._facts.languages
+        shown = [(_language_name(one.name), one.n, one.n_picked) for one in found[:_LISTED_ROWS]]
+        if rest := found[_LISTED_ROWS:]:
+            name = f"{len(rest)} other{'s' if len(rest) > 1 else ''}"
+            shown.append((name, sum(one.n for one in rest), sum(one.n_picked for one in rest)))
+        largest = max((n for _, n, _ in shown), default=1)
+        return [
+            {"name": name, "n": n, "n_picked": picked, "bar": _pair(f"language-{at}", name, n, picked, largest)}
+            for at, (name, n, picked) in enumerate(shown)
+        ]
+
+    def steps_cost(self) -> list[dict[str, Any]]:
+        """Seconds of each step beside the slowest."""
+        steps = self._facts.steps
+        slowest = max((step.seconds for step in steps), default=0) or 1
+        return [
+            {
+                "step": step,
+                "rate": step.n_in / step.seconds if step.seconds else None,
+                "bar": meter(f"{step.step}: {duration(step.seconds)}", step.seconds, 0, slowest),
+            }
+            for step in steps
+        ]
+
+    @property
+    def judging(self) -> dict[str, Any]:
+        """What judging cost, as far as the judge said so."""
+        names = ("n_judged", "n_from_store", "tokens", "seconds", "cost", "judge_note")
+        found = {name: self._facts.fact("judge", name) for name in names}
+        report = self._facts.step("judge")
+        found["seconds"] = found["seconds"] or (report.seconds if report else None)
+        return found
+
+    def how_alike(self, cluster: Cluster) -> str:
+        """How the repeats of a cluster were recognised."""
+        words = ", ".join(f"{n} {kind}" for kind, n in sorted(cluster.n_by_kind.items()))
+        if cluster.jaccard is None:
+            return words
+        low, high = (f"{value:.2f}" for value in cluster.jaccard)
+        return f"{words}; similarity {low}" + (f" to {high}" if high != low else "")
+
+    def turns(self, talk: ShownConversation) -> tuple[Sequence[ShownTurn], Sequence[ShownTurn]]:
+        """The turns shown at once and those folded; a fold of one turn is not worth a click."""
+        at = _OPEN_TURNS if len(talk.head) > _OPEN_TURNS + 1 else len(talk.head)
+        return talk.head[:at], talk.head[at:]
+
+    def left_out(self, talk: ShownConversation) -> str:
+        """What of a long conversation is not on the page, "" when all is."""
+        shown = (*talk.head, *([talk.last] if talk.last else []))
+        n_turns = talk.n_turns - len(shown)
+        n_characters = talk.n_characters - sum(turn.n_characters for turn in shown)
+        return f"{n_turns:,} turns with {n_characters:,} characters are not shown" if n_turns else ""
+
+    def text(self, turn: ShownTurn) -> Markup:
+        """A turn's text as safe HTML."""
+        return rendered(turn.content)
+
+    def language_attribute(self, talk: ShownConversation) -> str:
+        """The conversation's language for `lang`, "" when it is not a code."""
+        return talk.language if re.fullmatch(r"[a-z]{2,3}", talk.language) else ""
+
+
+def _count(n: int) -> str:
+    return f"{n:,} conversation{'' if n == 1 else 's'}"
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def _reasons(step: StepReport) -> list[tuple[str, int, str]]:
+    """(code, conversations, dropped or held), the commonest first."""
+    both: list[tuple[Mapping[str, int], str]] = [(step.held, "held"), (step.dropped, "dropped")]
+    found = [(code, n, status) for counts, status in both for code, n in counts.items() if n]
+    return sorted(found, key=lambda one: (-one[1], one[0], one[2]))
+
+
+def _rating_column(one: Bin) -> Column:
+    tick = f"{one.low:g}" if one.low == int(one.low) else ""
+    return Column(f"{one.low:g} to {one.high:g}", one.n, one.n_picked, tick)
+
+
+def _short(n: float) -> str:
+    return f"{n / 1024:.0f}k" if n >= 1024 else f"{n:.0f}"
+
+
+def _pair(identifier: str, name: str, n: int, n_picked: int, whole: int) -> Markup:
+    segments = [Segment("picked", n_picked, "kept"), Segment("not picked", n - n_picked, "passed")]
+    return bar(identifier, name, segments, whole)
