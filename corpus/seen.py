@@ -204,8 +204,10 @@ class Seen:
         """Adds samples of the corpus repository (its lines, parsed) and says how many were new; idempotent.
 
         A fresh machine passes all lines, later only new ones; `head` is the commit they go up to, remembered in the
-        same transaction, so that an index that was lost and made anew knows that it has read nothing. Nights that are not known yet get their sequence in
-        the order of their names, after the known ones and before any that runs later.
+        same transaction, so that an index that was lost and made anew knows that it has read nothing.
+
+        Nights that are not known yet get their sequence in the order of their names, after the known ones and before
+        any that runs later.
 
         Raises:
             CorpusError: a line is not a sample.

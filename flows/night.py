@@ -8,6 +8,7 @@ UnderReview, Merged, NothingToPropose, and Degraded when a source could not be r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +21,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.concurrency.sync import concurrency
 from prefect.deployments.runner import EntrypointType
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.schedules import Cron
 from prefect.settings import get_current_settings
 from prefect.states import Completed
 
 from flows import road
 from flows.nights import STEPS, Night, begin_night, checked_date, find_night, only_one, tonight
-from flows.prefect_local import local_prefect
+from flows.prefect_local import end_with_parent, local_prefect
 from flows.settings_file import Project, read_project
 from flows.step_keys import step_key
 from schemas.errors import CorpusError, GristmillError, JudgeError
@@ -52,12 +54,17 @@ _RETRIED: dict[str, Any] = {
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": _is_passing,
 }
+_REUSED: dict[str, Any] = {
+    "cache_key_fn": lambda _, given: given["key"],
+    "persist_result": True,
+    "result_serializer": "json",
+}
 
 
 def _step_task(step: str) -> Task[[str, str, str], dict[str, Any]]:
     """The task of one step: runs it on the night's files and gives its counts."""
 
-    @task(name=step, cache_key_fn=lambda _, given: given["key"], persist_result=True, **_RETRIED)
+    @task(name=step, **_RETRIED, **_REUSED)
     def run(config: str, date: str, key: str) -> dict[str, Any]:
         project = read_project(Path(config))
         with concurrency(STORE):
@@ -102,6 +109,7 @@ def night(config: str, date: str | None = None) -> State:
         config: path of gristmill.toml.
         date: the date that the night bears; today in the time zone of the settings when absent.
     """
+    end_with_parent()
     project = read_project(Path(config))
     date = checked_date(date) if date else tonight(project, datetime.now(UTC))
     with only_one(project):
@@ -151,6 +159,7 @@ def run_night(project: Project, date: str) -> Ended:
     assert project.file is not None
     with local_prefect(project.var / "prefect"):
         _limit_store()
+        _quiet()
         state: State = night(str(project.file), date, return_state=True)
         if not state.is_completed():
             state.result(raise_on_failure=True)
@@ -162,6 +171,14 @@ def _limit_store() -> None:
     """One task at a time writes the local stores, on whatever server the flow runs."""
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(STORE, 1)
+
+
+def _quiet() -> None:
+    """Keeps Prefect's lines off the terminal, which shows our own; its server still gets them."""
+    for logger in (logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))):
+        for handler in logger.handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                handler.setLevel(logging.CRITICAL)
 
 
 def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -> None:
@@ -181,4 +198,4 @@ def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -
         )
         page = str(get_current_settings().api.url).removesuffix("/api")
         on_ready({"page": page, "cron": settings.cron, "timezone": settings.timezone})
-        serve(deployment, print_starting_message=False)
+        serve(deployment, print_starting_message=False, pause_on_shutdown=False, limit=1)

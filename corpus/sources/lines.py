@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from corpus.sources.decode import decode
@@ -11,6 +12,7 @@ from corpus.sources.scan import BrokenStructure, Scan
 from corpus.sources.window import EXCERPT_BYTES, Place, Window
 
 _SPACE = b" \t\r\n"
+_BLANK = re.compile(rb"[ \t\r\n]*")
 _OPENING = 0x7B
 
 
@@ -62,13 +64,17 @@ def _several(window: Window, raw: bytes, reason: str) -> Iterator[Item]:
             whole.append(item(decode(raw[at : at + n_bytes]), piece))
         except (BrokenStructure, UnreadableRecord):
             break
-        at += n_bytes
-        at += len(raw[at:]) - len(raw[at:].lstrip(_SPACE))
+        at = _after_space(raw, at + n_bytes)
     if at < len(raw):
         begins = Place(place.offset + at, place.end, place.line)
         why = cut_off(window) if is_cut else reason
         whole.append(Unreadable(begins, why, raw[at : at + EXCERPT_BYTES]))
     yield from whole
+
+
+def _after_space(raw: bytes, at: int) -> int:
+    match = _BLANK.match(raw, at)
+    return match.end() if match else at
 
 
 def _skip_line(window: Window, max_bytes: int) -> Unreadable:
