@@ -177,7 +177,7 @@ class Clone:
         return self._connect("push", *options, *self._own_hooks(), lease, _NAME, f"{commit}:{ref}")
 
     def _own_hooks(self) -> list[str]:
-        """The option that lets a repository on this machine run its own hooks, not those of the user's configuration."""
+        """The option that lets a repository on this machine run its own hooks and not the user's everywhere."""
         for folder in (self.remote.path, self.remote.path and self.remote.path / ".git"):
             if folder is not None and (folder / "objects").is_dir():
                 own, named, _ = _run(("config", "--local", "core.hooksPath"), {"GIT_DIR": str(folder)})

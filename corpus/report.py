@@ -22,7 +22,7 @@ from schemas.verdict import RATING_MAX, RATING_MIN
 
 from corpus.charts import PATTERNS, Column, Marker, Segment, bar, histogram, meter
 from corpus.night_facts import Bin, Cluster, HeldGroup, NightFacts, ShownConversation, ShownTurn, build_report
-from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, STEP_TITLES
+from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, STEP_MEANINGS
 from corpus.readable import one_line, rendered
 from corpus.stage import write_atomically
 
@@ -59,7 +59,7 @@ def _template() -> Any:
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": _number, "duration": duration, "sentence": _sentence, "title_of": _title_of}
-    environment.globals |= {"patterns": PATTERNS, "meter": meter, "reasons": REASONS, "step_titles": STEP_TITLES}
+    environment.globals |= {"patterns": PATTERNS, "meter": meter, "reasons": REASONS, "meanings": STEP_MEANINGS}
     environment.globals |= {"rating_min": RATING_MIN, "rating_max": RATING_MAX, "language_name": _language_name}
     return environment.get_template("night.html.j2")
 
@@ -122,7 +122,7 @@ class _Page:
         end = f"; {' and '.join(rest)}" if rest else ""
         if self.is_complete:
             return f"Of {_count(facts.n_read)}, {self.proposed:,} {_were(self.proposed)} proposed{end}."
-        last = STEP_TITLES[facts.steps[-1].step]
+        last = facts.steps[-1].step
         return f"Of {_count(facts.n_read)}, {facts.n_picked:,} have come through {last} so far{end}."
 
     @property
@@ -149,7 +149,6 @@ class _Page:
             reasons = _reasons(step)
             yield {
                 "step": step,
-                "title": STEP_TITLES[step.step],
                 "bar": picture,
                 "reasons": reasons[:_LISTED_REASONS],
                 "more": reasons[_LISTED_REASONS:],

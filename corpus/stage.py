@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from schemas.errors import CorpusError, InputError
 from schemas.outcome import Dropped, Held, Kept, Outcome, StepReport
 from schemas.reasons import REASONS

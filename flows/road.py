@@ -249,7 +249,7 @@ def forget_unfinished(project: Project, night: Night) -> list[str]:
         with Watermarks(project.var / "watermarks.sqlite") as watermarks, Seen(project.var / "seen.sqlite") as seen:
             for other in nights:
                 watermarks.forget(other.date)
-                seen.record(other.date, [], [])
+                seen.forget_night(other.date)
     return [other.date for other in nights]
 
 
@@ -260,12 +260,10 @@ def meet_corpus(project: Project) -> str:
     """
     settings, root = project.settings.corpus, project.root
     head = init_corpus(settings, root=root, clone=clone(project))
-    known = project.var / "corpus-head"
-    since = known.read_text().strip() if known.exists() else None
-    if since != head:
-        with Seen(project.var / "seen.sqlite") as seen:
-            seen.add_accepted(accepted_lines(settings, since=since, root=root, clone=clone(project)))
-        write_atomically(known, head.encode())
+    with Seen(project.var / "seen.sqlite") as seen:
+        since = seen.corpus_head()
+        if since != head:
+            seen.add_accepted(accepted_lines(settings, since=since, root=root, clone=clone(project)), head=head)
     return head
 
 

@@ -51,7 +51,7 @@ def failures(frame: pl.DataFrame, contract: Contract, label: str | None = None) 
 def _line(case: Mapping[str, Any], names: Sequence[Any]) -> str:
     row, column = case["index"], case["column"]
     where = "" if row is None else f"{names[row]}: "
-    if column is None:
+    if case["schema_context"] == "DataFrameSchema":
         return f"column {case['failure_case']}: {case['check']}"
     value = str(case["failure_case"])
     shown = value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}… ({len(value)} characters)"

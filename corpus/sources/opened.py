@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from corpus.sources.decode import JsonObject
 from corpus.sources.problems import DamagedFile
 from corpus.sources.streams import FileStream, Inflated, Transcoded, encoding_of
 from corpus.sources.window import ByteStream, Window
@@ -25,26 +24,29 @@ _SIDE_MEMBER = re.compile(r"(.*/)?(message_feedback|user|shared_conversations|mo
 
 @dataclass(frozen=True)
 class LogPart:
-    """One stream of records: a file, or a member of an archive (`member`).
+    """One stream of records: a file, or a member of an archive (then `member` is its name, else empty).
 
-    `stream` opens it afresh from the beginning; it may be called again. `encoding` is that of the bytes; only
-    `is_plain` parts (UTF-8, not compressed) can be read from an offset.
+    `stream` opens it afresh from the beginning; it may be called again. `is_file` parts are bytes as they stand on the
+    disk, so they can be read from an offset.
     """
 
     member: str
     stream: Callable[[], ByteStream]
-    encoding: str = "utf-8"
-    mark_bytes: int = 0
-    is_plain: bool = False
+    is_file: bool = False
 
     def window(self, *, on_bytes: Callable[[int], None] | None = None) -> Window:
-        """The part from its beginning, as UTF-8 and without a byte-order mark."""
+        """The part from its beginning, as UTF-8 and without a byte-order mark.
+
+        Raises:
+            DamagedFile: it cannot be opened.
+        """
+        encoding, mark_bytes = encoding_of(self.stream().read(4))
         stream = self.stream()
-        if self.mark_bytes:
-            stream.read(self.mark_bytes)
-        if self.encoding != "utf-8":
-            return Window(Transcoded(stream, self.encoding), on_bytes=on_bytes)
-        return Window(stream, offset=self.mark_bytes, on_bytes=on_bytes)
+        if mark_bytes:
+            stream.read(mark_bytes)
+        if encoding != "utf-8":
+            return Window(Transcoded(stream, encoding), on_bytes=on_bytes)
+        return Window(stream, offset=mark_bytes, on_bytes=on_bytes)
 
 
 @dataclass(frozen=True)
@@ -70,22 +72,13 @@ def opened(file: Path, n_bytes: int) -> Iterator[OpenedLog]:
     head = _head(file)
     if head.startswith(_ZIP):
         with _archive(file) as archive:
-            yield _members(archive)
+            yield _members(archive, n_bytes)
         return
     with _open(file) as raw:
         if head.startswith(_GZIP):
-            yield OpenedLog((_part("", lambda: Inflated(_rewound_gzip(raw), n_bytes), is_plain=False),))
+            yield OpenedLog((LogPart("", lambda: Inflated(_rewound_gzip(raw), n_bytes)),))
         else:
-            yield OpenedLog((_part("", lambda: _rewound(raw, n_bytes), is_plain=True),))
-
-
-def side_records(part: LogPart, max_bytes: int) -> list[JsonObject]:
-    """The objects in a small member of an archive; none when it is damaged or too large."""
-    from corpus.sources.records import Record
-    from corpus.sources.values import ValueSplitter
-
-    splitter = ValueSplitter(part.window(), max_bytes, lambda value: True)
-    return [item.value for item in splitter if isinstance(item, Record)]
+            yield OpenedLog((LogPart("", lambda: _rewound(raw, n_bytes), is_file=True),))
 
 
 def _head(file: Path) -> bytes:
@@ -110,11 +103,6 @@ def _rewound_gzip(raw: IO[bytes]) -> gzip.GzipFile:
     return gzip.GzipFile(fileobj=raw)
 
 
-def _part(member: str, stream: Callable[[], ByteStream], *, is_plain: bool) -> LogPart:
-    encoding, mark_bytes = encoding_of(stream().read(4))
-    return LogPart(member, stream, encoding, mark_bytes, is_plain and encoding == "utf-8")
-
-
 @contextmanager
 def _archive(file: Path) -> Iterator[zipfile.ZipFile]:
     try:
@@ -125,7 +113,7 @@ def _archive(file: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def _members(archive: zipfile.ZipFile) -> OpenedLog:
+def _members(archive: zipfile.ZipFile, n_bytes: int) -> OpenedLog:
     members = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
     logs = [info for info in members if _CHATGPT_MEMBER.match(info.filename)]
     side = [info for info in members if _SIDE_MEMBER.match(info.filename)]
@@ -133,19 +121,19 @@ def _members(archive: zipfile.ZipFile) -> OpenedLog:
     if not logs:
         raise DamagedFile("the ZIP archive holds no .json or .jsonl file")
     return OpenedLog(
-        tuple(_member(archive, info) for info in logs),
-        {info.filename.rpartition("/")[2]: _member(archive, info) for info in side},
+        tuple(_member(archive, info, n_bytes) for info in logs),
+        {info.filename.rpartition("/")[2]: _member(archive, info, n_bytes) for info in side},
     )
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> LogPart:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, n_bytes: int) -> LogPart:
     if info.flag_bits & 1:
         raise DamagedFile("the ZIP archive is encrypted; unpack it with its password and pull the files in it")
 
     def stream() -> ByteStream:
         try:
-            return Inflated(archive.open(info), info.compress_size)
+            return Inflated(archive.open(info), min(info.compress_size, n_bytes))
         except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
             raise DamagedFile(f"{info.filename} in the ZIP archive is damaged: {error}") from error
 
-    return _part(info.filename, stream, is_plain=False)
+    return LogPart(info.filename, stream)

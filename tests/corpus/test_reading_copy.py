@@ -48,9 +48,9 @@ def outside_quotes(text: str) -> list:
 HOSTILE = st.lists(
     st.sampled_from(
         [BOX, "```", "~~~~", "````mermaid", "> ", "\n", "\r", "\r\n", "# ", "- ", "1. ", "---", "===", "|a|b|\n|-|-|\n",
-         "<script>", "</blockquote>", "<!--", "-->", "<details>", "&lt;", "![x](http://e/x.png)", "[a]: http://e", "[a]",
-         "https://e.example", "www.e.example", "a@b.example", "@joe", "#12", "GH-1", ":smile:", "$x$", "\\", "`", "*b*",
-         "_i_", "\t", "    ", "\u202e", "\u2028", "\x0b", "\x0c", "\x85", "\0", "\u200b", "\u2060", "[^1]", "**User**",
+         "<script>", "</blockquote>", "<!--", "-->", "<details>", "&lt;", "![x](http://e/x.png)", "[a]: http://e",
+         "[a]", "https://e.example", "www.e.example", "a@b.example", "@joe", "#12", "GH-1", ":smile:", "$x$", "\\", "`",
+         "*b*", "_i_", "\t", "    ", "\u202e", "\u2028", "\x0b", "\x0c", "\x85", "\0", "\u200b", "\u2060", "[^1]", "**User**",
          "## Sample 1", "x", "\U000e0041", "  \n", "\\\n"]
     )
     | st.text(max_size=8)
