@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-_TOP, _PLOT, _BOTTOM = 40, 150, 26
+_TOP, _PLOT, _BOTTOM = 40, 180, 26
 """Pixels of a histogram above its bars (marker and counts), of its highest bar, and below (the scale)."""
 
 _DENSE = 12

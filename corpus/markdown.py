@@ -56,6 +56,8 @@ def inline(text: str, limit: int = 80) -> str:
 def visible(text: str) -> str:
     r"""The text with line ends as \n, tabs as spaces, and characters that nobody sees as [U+202E]."""
     text = re.sub(r"\r\n?", "\n", text).expandtabs(4)
+    if text.replace("\n", "").isprintable():  # as nearly all are: a hundred times faster than character by character
+        return text
     return "".join(_shown(character) for character in text)
 
 

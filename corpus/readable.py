@@ -30,6 +30,10 @@ _SLACK = 2_000
 """Bytes that a short text may take beyond `_GROWTH`: a heading and a table of a few words are mostly tags."""
 
 
+_SHORT = 20
+"""A first paragraph of fewer characters ("Hi there,") says too little for a headline."""
+
+
 def rendered(text: str) -> Markup:
     """Markdown as safe HTML blocks; line ends are kept as the chat showed them."""
     shown = visible(text)
@@ -46,10 +50,18 @@ def plain(text: str) -> Markup:
     return Markup("<p class=plain>{}</p>").format(Markup(noted))
 
 
-def one_line(text: str, limit: int) -> str:
-    """The beginning of a text as one line without Markdown's marks, for a title; not escaped."""
-    flat = " ".join(re.sub(r"^[#>\s]+|[`*_]{2,}|`", " ", visible(text[: 4 * limit])).split())
-    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+def headline(text: str, limit: int) -> Markup:
+    """The beginning of a text as one line of HTML, without Markdown's marks: its first paragraph, unless that is short.
+
+    `limit` counts characters before escaping.
+    """
+    start = visible(text[: 4 * limit])
+    paragraphs = re.split(r"\n\s*\n|```", start, maxsplit=1)
+    if len(paragraphs[0].strip()) >= _SHORT:
+        start = paragraphs[0]
+    flat = " ".join(re.sub(r"^[#>\s]+|[`*_]{2,}|`", " ", start).split())
+    cut = flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+    return Markup(_noted(cut))  # noqa: S704 (escaped)
 
 
 @cache

@@ -7,6 +7,7 @@ The same night gives the same bytes: no clock is read.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -15,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from schemas.outcome import StepReport
 from schemas.reasons import REASONS
 from schemas.verdict import RATING_MAX, RATING_MIN
 
 from corpus.charts import PATTERNS, Column, Marker, Segment, bar, histogram, meter
 from corpus.night_facts import Bin, Cluster, HeldGroup, NightFacts, ShownConversation, ShownTurn, build_report
-from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, STEP_MEANINGS
-from corpus.readable import one_line, rendered
+from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, SOURCE_REASONS, STEP_MEANINGS
+from corpus.readable import headline, rendered
 from corpus.stage import write_atomically
 
 __all__ = ["NightFacts", "build_report", "render", "write_report"]
@@ -58,8 +59,21 @@ def _template() -> Any:
     environment = Environment(
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": _number, "duration": duration, "sentence": _sentence, "title_of": _title_of}
-    environment.globals |= {"patterns": PATTERNS, "meter": meter, "reasons": REASONS, "meanings": STEP_MEANINGS}
+    environment.filters |= {
+        "duration": duration,
+        "in_words": _in_words,
+        "lower_first": lambda text: text[:1].lower() + text[1:],
+        "number": _number,
+        "percent": lambda n, whole: f"{100 * n / whole:.0f} %" if whole else "–",
+        "rating": rating_text,
+        "or_dash": lambda n: _number(n) if n else "–",
+        "rate": lambda value: "–" if value is None else _number(round(value, 1) if value < 10 else round(value)),
+        "sentence": sentence,
+        "title_line": lambda text: headline(text, 90),
+        "title_of": _title_of,
+        "upper_first": lambda text: text[:1].upper() + text[1:],
+    }
+    environment.globals |= {"patterns": PATTERNS, "meter": meter, "meanings": STEP_MEANINGS}
     environment.globals |= {"rating_min": RATING_MIN, "rating_max": RATING_MAX, "language_name": _language_name}
     return environment.get_template("night.html.j2")
 
@@ -80,17 +94,31 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def _sentence(code: str) -> str:
-    return REASONS.get(code, code.replace("_", " "))
+def _in_words(n: int) -> str:
+    words = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[n - 1] if 0 < n <= len(words) else _number(n)
+
+
+def sentence(code: str) -> Markup:
+    """The sentence of a reason code, with what stands in backticks as code."""
+    words = str(escape(REASONS.get(code, code.replace("_", " "))))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", words))  # noqa: S704 (escaped)
+
+
+def rating_text(rating: float, threshold: float | None) -> str:
+    """A rating with one decimal; with two, cut off, where rounding would carry it over the threshold."""
+    if threshold is not None and rating < threshold <= round(rating, 1):
+        return f"{math.floor(rating * 100) / 100:.2f}"
+    return f"{rating:.1f}"
 
 
 def _language_name(code: str) -> str:
     return LANGUAGES.get(code, code) if code else "not recognised"
 
 
-def _title_of(talk: ShownConversation) -> str:
+def _title_of(talk: ShownConversation) -> Markup:
     first = next((turn for turn in talk.head if turn.role == "user"), None)
-    return (one_line(first.content, 110) if first else "") or "(no words)"
+    return (headline(first.content, 110) if first else None) or Markup("(no words)")
 
 
 class _Page:
@@ -118,7 +146,8 @@ class _Page:
             return "The night has begun; no step has ended yet."
         if not facts.n_read:
             return "Nothing new was in the logs."
-        rest = [f"{n:,} {what}" for n, what in ((facts.n_dropped, "dropped"), (facts.n_held, "held for a person")) if n]
+        rest = [f"{facts.n_dropped:,} {_were(facts.n_dropped)} dropped"] if facts.n_dropped else []
+        rest += [f"{facts.n_held:,} {'is' if facts.n_held == 1 else 'are'} held for a person"] if facts.n_held else []
         end = f"; {' and '.join(rest)}" if rest else ""
         if self.is_complete:
             return f"Of {_count(facts.n_read)}, {self.proposed:,} {_were(self.proposed)} proposed{end}."
@@ -160,11 +189,13 @@ class _Page:
         steps = self._facts.steps
         return any(before.kept != after.n_in for before, after in zip(steps, steps[1:], strict=False))
 
-    def what_to_do(self, group: HeldGroup) -> Markup:
-        """What a person can do about what is held."""
-        return Markup(NEXT_STEPS.get(group.reason, NEXT_STEPS[""])).format(  # noqa: S704 (our own words)
-            source=group.source, example=group.example_id
-        )
+    def waiting(self) -> list[dict[str, Any]]:
+        """What is held, by reason; by source, too, where the remedy is the source's."""
+        groups: dict[tuple[str, str], list[HeldGroup]] = {}
+        for group in self._facts.held:
+            source = group.source if group.reason in SOURCE_REASONS else ""
+            groups.setdefault((group.reason, source), []).append(group)
+        return [_waiting(reason, found) for (reason, _), found in groups.items()]
 
     def ratings(self) -> Markup:
         """The histogram of ratings with the threshold."""
@@ -180,11 +211,14 @@ class _Page:
 
     def lengths(self) -> Markup:
         """The histogram of lengths in words, each bar twice as long as the one before."""
+        found = self._facts.lengths
+        every = -(-len(found) // _LISTED_ROWS)  # a phone has room for eight labels
+        ticks = ["" if at % every or at > len(found) - every else _short(one.low) for at, one in enumerate(found)]
         columns = [
-            Column(f"{one.low:,.0f} to {one.high - 1:,.0f} words", one.n, one.n_picked, _short(one.low))
-            for one in self._facts.lengths
+            Column(f"{one.low:,.0f} to {one.high - 1:,.0f} words", one.n, one.n_picked, tick)
+            for one, tick in zip(found, ticks, strict=True)
         ]
-        last = _short(self._facts.lengths[-1].high)
+        last = _short(found[-1].high)
         return histogram("lengths", "Words of a conversation", columns, marked="picked", last_tick=last)
 
     def languages(self) -> list[dict[str, Any]]:
@@ -222,6 +256,28 @@ class _Page:
         found["seconds"] = found["seconds"] or (report.seconds if report else None)
         return found
 
+    @property
+    def judge_cost(self) -> str:
+        """One sentence on the judge's work, "" when it left no figures."""
+        found = self.judging
+        parts = []
+        if found["n_judged"] is not None:
+            parts.append(f"The judge read {_count(found['n_judged'])}")
+            if tokens := found["tokens"]:
+                speed = f", {_number(round(tokens / found['seconds']))} tokens a second" if found["seconds"] else ""
+                parts.append(f" ({_number(tokens)} tokens{speed})")
+        if found["n_from_store"]:
+            parts.append(f"{' and knew' if parts else 'The judge knew'} {found['n_from_store']:,} from earlier nights")
+        if not parts:
+            return ""
+        money = f"; at the price in the settings that is {found['cost']:,.4f}" if found["cost"] else ""
+        return "".join(parts) + money + "."
+
+    @property
+    def failed_sources(self) -> list[str]:
+        """Sources that could not be read at all."""
+        return [str(name) for name in self._facts.fact("pull", "failed_sources") or []]
+
     def how_alike(self, cluster: Cluster) -> str:
         """How the repeats of a cluster were recognised."""
         words = ", ".join(f"{n} {kind}" for kind, n in sorted(cluster.n_by_kind.items()))
@@ -249,6 +305,18 @@ class _Page:
     def language_attribute(self, talk: ShownConversation) -> str:
         """The conversation's language for `lang`, "" when it is not a code."""
         return talk.language if re.fullmatch(r"[a-z]{2,3}", talk.language) else ""
+
+
+def _waiting(reason: str, groups: Sequence[HeldGroup]) -> dict[str, Any]:
+    names = list(dict.fromkeys(group.source for group in groups))
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    remedy = Markup(NEXT_STEPS.get(reason, NEXT_STEPS[""]))  # noqa: S704 (our own words)
+    return {
+        "n": sum(group.n for group in groups),
+        "sources": ", ".join(names[:3]) + rest,
+        "why": sentence(reason).split(Markup(";"))[0],
+        "remedy": remedy.format(source=groups[0].source, example=groups[0].example_id),
+    }
 
 
 def _count(n: int) -> str:

@@ -96,15 +96,20 @@ def _was_seen(message: Message) -> bool:
 
 
 def _rank(about: Sequence[Feedback]) -> int | None:
-    """The first rank given, 0 for the best."""
-    return next((int(item.value) - int(item.scale_min or 0) for item in about if item.kind == "rank"), None)
+    """The first rank given, 0 for the best; a rank in words cannot be compared and is none."""
+    ranks = (int(item.value) - int(item.scale_min or 0) for item in about if item.kind == "rank" and _is_number(item))
+    return next(ranks, None)
 
 
 def _vote(about: Sequence[Feedback]) -> int | None:
     """1 or -1 as most thumbs of people point, None without thumbs or with a draw."""
-    signs = [_sign(item) for item in about if item.kind == "thumb" and item.by == "human"]
+    signs = [_sign(item) for item in about if item.kind == "thumb" and item.by == "human" and _is_number(item)]
     total = sum(signs)
     return (total > 0) - (total < 0) or None
+
+
+def _is_number(item: Feedback) -> bool:
+    return isinstance(item.value, (int, float))
 
 
 def _sign(thumb: Feedback) -> int:

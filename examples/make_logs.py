@@ -32,18 +32,18 @@ import tomllib
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LOGS = HERE / "logs"
-FIRST_DAY = datetime(2026, 11, 1, tzinfo=timezone.utc)
+FIRST_DAY = datetime(2026, 11, 1, tzinfo=UTC)
 HEADING = re.compile(
     r"^## (system|user|assistant|thinking|call|result)(?: (\w+))?"
     r"(?:, (first try|rank (\d)))?$"
 )
 
-USERS = "alder birch cedar dogwood elm fir gorse hazel ivy juniper larch maple".split()
+USERS = ["alder", "birch", "cedar", "dogwood", "elm", "fir", "gorse", "hazel", "ivy", "juniper", "larch", "maple"]
 WEBUI_MODELS = ["llama3.1:8b", "qwen3:8b", "mistral-small:24b"]
 PROXY_MODELS = ["mistral-small-latest", "llama-3.1-8b-instruct"]
 SUPPORT_PROMPTS = [

@@ -32,6 +32,9 @@ NEXT_STEPS = {
 }
 """By reason, as HTML with places for the source and the id of one of them."""
 
+SOURCE_REASONS = ("no_consent", "no_licence", "licence_not_allowed")
+"""Reasons whose remedy is a setting of the source."""
+
 LANGUAGES = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
     "bs": "Bosnian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek",

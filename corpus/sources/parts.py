@@ -71,7 +71,7 @@ def reference_part(kind: Any, reference: Any) -> Part:
 
 
 def call_part(call: Any) -> Part:
-    """A tool call of any dialect: `{id, function: {name, arguments}}`, `{name, arguments | input}`, JSON in a string."""
+    """A tool call of any dialect: `{id, function: {name, arguments}}`, `{name, input}`, either as JSON in a string."""
     plain = unpacked(call)
     if not isinstance(plain, dict):
         return Part("tool_call", data={"id": None, "name": "", "arguments": plain})
@@ -107,6 +107,8 @@ def _part(item: Any) -> Part:
     if not isinstance(item, dict):
         return unknown_part(item)
     kind = item.get("type", "text" if "text" in item else None)
+    if not isinstance(kind, str):
+        return unknown_part(item)
     value = next((item[key] for key in ("text", "value", "content", kind) if isinstance(item.get(key), str)), None)
     if kind in _TEXTS and value is not None:
         return text_part(value)
@@ -115,7 +117,7 @@ def _part(item: Any) -> Part:
     if kind in _IMAGES or kind in _FILES:
         return reference_part("image" if kind in _IMAGES else "file", _reference(item, kind))
     if kind in ("tool_call", "tool_use", "function_call"):
-        return call_part(item["value"] if "value" in item else item)
+        return call_part(item.get("value", item))
     if kind in ("tool_result", "tool_response", "function_call_output"):
         return _result(item)
     return unknown_part(item)

@@ -72,6 +72,7 @@ def test_replies_beside_the_path_are_kept_with_their_votes(tmp_path):
         Feedback("thumb", -1.0, "human", "1b"),
         Feedback("rank", 2, "human", "3b", scale_min=0),
         Feedback("thumb", 1.0, "code", "3b"),
+        Feedback("thumb", "rather nice", "human", "3b"),
     ]
     talk = conversation("2 plus 2?", "4", "Thanks", "Welcome.", siblings=beside, feedback=said)
     (line,), _ = samples(tmp_path, [row(talk)])
