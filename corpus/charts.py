@@ -161,4 +161,3 @@ PATTERNS = Markup(
     "</defs></svg>"
 )
 """Stands once on the page; what is held is hatched, so it differs from the rest without colour."""
-

@@ -1,37 +1,18 @@
 """What the night's page says, as plain values: counts, shares, and the few conversations that are shown whole.
 
-Everything comes from the night's folder; a step that is missing leaves its values empty.
+corpus/gather.py fills them from the night's folder; a step that is missing leaves its values empty.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import orjson
-from schemas.errors import InputError
+
+from corpus.night_tables import STEPS
 from schemas.outcome import StepReport
-from schemas.verdict import RATING_MIN, JudgeIdentity
-
-from corpus.night_tables import BIN_WIDTH, N_BINS, STEPS, NightTables
-from corpus.stage import read_report
-
-N_SHOWN = 10
-"""Conversations of each kind on the page: the ten best, the ten nearest misses."""
-
-N_TURNS, N_CHARACTERS, N_ALL_CHARACTERS = 24, 6_000, 16_000
-"""What the page shows of one conversation: turns, characters of one turn, characters in all.
-
-Arithmetic: escaping makes at most 6 bytes of a character, so 2 * 10 * 16,000 * 6 = 1.9 MB bound the page.
-"""
-
-N_TITLE = 200
-N_PLACES = 10
-N_CLUSTERS = 10
-
+from schemas.verdict import JudgeIdentity
 
 @dataclass(frozen=True)
 class Share:
@@ -93,7 +74,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class ShownTurn:
-    """A turn, with at most `N_CHARACTERS` of its text."""
+    """A turn, with at most `corpus.gather.N_CHARACTERS` of its text."""
 
     role: str
     content: str
@@ -173,166 +154,3 @@ class NightFacts:
     def n_picked(self) -> int:
         """Conversations that went through the last complete step."""
         return self.steps[-1].kept if self.steps else 0
-
-
-def build_report(night_folder: Path) -> NightFacts:
-    """The facts of a night, complete or not.
-
-    Raises:
-        InputError: there is no such night (the message lists those that exist), or a file of it is damaged.
-    """
-    if not night_folder.is_dir():
-        raise InputError(f"no night {night_folder.name!r} in {night_folder.parent}; {_nights_beside(night_folder)}")
-    steps = {step: report for step in STEPS if (report := _report(night_folder, step))}
-    with NightTables(night_folder, tuple(steps)) as tables:
-        return _facts(night_folder, steps, tables)
-
-
-def _nights_beside(folder: Path) -> str:
-    nights = sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
-    return f"there are {', '.join(nights)}" if nights else "none was run yet: `gristmill run` runs one"
-
-
-def _report(folder: Path, step: str) -> StepReport | None:
-    output = folder / f"{STEPS[step][0]}.parquet"
-    try:
-        return read_report(output)
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"the report of {step} in {folder} is damaged ({error!r:.100}); "
-            f"run `gristmill run --night {folder.name}`, which makes it again"
-        ) from error
-
-
-def _facts(folder: Path, steps: Mapping[str, StepReport], tables: NightTables) -> NightFacts:
-    quarantined, n_quarantined = _quarantine(folder / "pulled.quarantine.jsonl")
-    select = steps.get("select")
-    return NightFacts(
-        night=folder.name,
-        steps=tuple(steps.values()),
-        proposal=_proposal(folder / "proposal.json"),
-        held=tuple(HeldGroup(*row) for row in tables.held()),
-        ratings=_rating_bins(tables),
-        threshold=select.facts.get("threshold") if select else None,
-        languages=tuple(Share(*row) for row in tables.languages()),
-        lengths=_length_bins(tables),
-        sources=tuple(SourceCounts(*row) for row in tables.sources()),
-        clusters=_clusters(steps.get("deduplicate"), tables),
-        redactions=tuple((name, n) for name, n in tables.redactions()),
-        judges=tuple((JudgeIdentity(**orjson.loads(judge)), n) for judge, n in tables.judges()),
-        quarantined=quarantined,
-        n_quarantined=n_quarantined,
-        best=_shown(tables, dict.fromkeys(tables.best(N_SHOWN), "")),
-        nearest_misses=_shown(tables, tables.nearest_misses(N_SHOWN)),
-        missing_steps=tuple(step for step in STEPS if step not in steps),
-    )
-
-
-def _proposal(file: Path) -> Mapping[str, Any] | None:
-    try:
-        plain = orjson.loads(file.read_bytes())
-    except FileNotFoundError:
-        return None
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"{file} is damaged ({error}); run `gristmill run --night {file.parent.name}` again") from error
-    return plain if isinstance(plain, dict) else None
-
-
-def _quarantine(file: Path) -> tuple[tuple[Mapping[str, Any], ...], int]:
-    """The first places that could not be read, and how many there are."""
-    if not file.exists():
-        return (), 0
-    shown, n = [], 0
-    with file.open("rb") as lines:
-        for line in lines:
-            n += 1
-            if len(shown) < N_PLACES:
-                shown.append(_place(line))
-    return tuple(shown), n
-
-
-def _place(line: bytes) -> Mapping[str, Any]:
-    try:
-        plain = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        plain = line.decode(errors="replace")
-    return plain if isinstance(plain, dict) else {"found": plain}
-
-
-def _rating_bins(tables: NightTables) -> tuple[Bin, ...]:
-    """All bins of the scale when anything was rated, the empty ones too."""
-    counts = {number: (n, n_picked) for number, n, n_picked in tables.ratings()}
-    edges = [RATING_MIN + number * BIN_WIDTH for number in range(N_BINS)]
-    bins = (Bin(low, low + BIN_WIDTH, *counts.get(number, (0, 0))) for number, low in enumerate(edges))
-    return tuple(bins) if counts else ()
-
-
-def _length_bins(tables: NightTables) -> tuple[Bin, ...]:
-    """Bins from one power of two to the next, without gaps."""
-    counts = {exponent: (n, n_picked) for exponent, n, n_picked in tables.lengths()}
-    if not counts:
-        return ()
-    return tuple(Bin(2**at, 2 ** (at + 1), *counts.get(at, (0, 0))) for at in range(min(counts), max(counts) + 1))
-
-
-def _clusters(report: StepReport | None, tables: NightTables) -> tuple[Cluster, ...]:
-    listed = report.facts.get("clusters", [])[:N_CLUSTERS] if report else []
-    titles = tables.titles([cluster["survivor"] for cluster in listed], N_TITLE)
-    return tuple(_cluster(plain, titles.get(plain["survivor"], "")) for plain in listed)
-
-
-def _cluster(plain: Mapping[str, Any], title: str) -> Cluster:
-    members = plain.get("members", [])
-    kinds = sorted({member["kind"] for member in members})
-    similarities = [member["jaccard"] for member in members if member.get("jaccard") is not None]
-    return Cluster(
-        survivor=plain["survivor"],
-        night=plain.get("night"),
-        title=title,
-        size=plain["size"],
-        n_by_kind={kind: sum(member["kind"] == kind for member in members) for kind in kinds},
-        jaccard=(min(similarities), max(similarities)) if similarities else None,
-    )
-
-
-def _shown(tables: NightTables, reasons: Mapping[str, str]) -> tuple[ShownConversation, ...]:
-    rows = tables.conversations(list(reasons), N_TURNS, N_CHARACTERS)
-    return tuple(_conversation(row, reasons[row["conversation_id"]]) for row in rows)
-
-
-def _conversation(row: Mapping[str, Any], reason: str) -> ShownConversation:
-    head, last = _within_budget([ShownTurn(**turn) for turn in row["head"]], row)
-    criteria = orjson.loads(row["criteria"] or b"{}")
-    redactions: dict[str, int] = orjson.loads(row["redactions"])
-    return ShownConversation(
-        id=row["conversation_id"],
-        rating=row["rating"],
-        acceptance=row["acceptance"],
-        criteria=tuple((name, float(value)) for name, value in sorted(criteria.items()) if math.isfinite(value)),
-        source=row["source"],
-        language=row["language"] or "",
-        model=row["model"] or "",
-        n_words=row["n_words"],
-        n_turns=row["n_turns"],
-        n_characters=row["n_characters"] or 0,
-        redactions=tuple(sorted(redactions.items())),
-        head=head,
-        last=last,
-        reason=reason,
-    )
-
-
-def _within_budget(turns: list[ShownTurn], row: Mapping[str, Any]) -> tuple[tuple[ShownTurn, ...], ShownTurn | None]:
-    """As many of the first turns as `N_ALL_CHARACTERS` allow, room for the last one set aside."""
-    ends = [ShownTurn(**turn) for turn in row["last"]]
-    left = N_ALL_CHARACTERS - sum(len(turn.content) for turn in ends)
-    shown: list[ShownTurn] = []
-    for turn in turns[: row["n_turns"] - 1]:
-        left -= len(turn.content)
-        if left < 0:
-            break
-        shown.append(turn)
-    if len(shown) == row["n_turns"] - 1:
-        return (*shown, *ends), None
-    return tuple(shown), ends[0] if ends else None
-

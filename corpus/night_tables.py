@@ -14,11 +14,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+
+from corpus.stage import rejects_path
 from schemas.errors import InputError
 from schemas.tables import DISTINCT, JUDGED, PULLED, REJECTED, SAMPLES, SCREENED, SELECTED
 from schemas.verdict import RATING_MAX, RATING_MIN
-
-from corpus.stage import rejects_path
 
 STEPS: dict[str, tuple[str, pa.Schema]] = {
     "pull": ("pulled", PULLED),
@@ -69,7 +69,7 @@ class NightTables:
         if is_there and path.exists():
             columns = ", ".join(schema.names)
             place = glob.escape(str(path)).replace("'", "''")  # a view's query takes no parameters
-            self._ask(f'CREATE VIEW "{name}" AS SELECT {columns} FROM read_parquet(\'{place}\')')
+            self._ask(f"CREATE VIEW \"{name}\" AS SELECT {columns} FROM read_parquet('{place}')")
         else:
             self._database.register(name, schema.empty_table())
 
@@ -161,7 +161,7 @@ class NightTables:
         """Id to reason of the best that were not picked: those below the threshold first, then those over a quota."""
         return dict(
             self._ask(
-                f"""SELECT conversation_id, reason FROM judged JOIN selected_rejects USING (conversation_id)
+                """SELECT conversation_id, reason FROM judged JOIN selected_rejects USING (conversation_id)
                 ORDER BY reason <> 'below_threshold', rating DESC, content_id LIMIT ?""",
                 n,
             )

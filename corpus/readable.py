@@ -30,6 +30,11 @@ _SLACK = 2_000
 """Bytes that a short text may take beyond `_GROWTH`: a heading and a table of a few words are mostly tags."""
 
 
+def name(text: str, limit: int = 80) -> Markup:
+    """A name from a stranger's file (a source, a model, a path) as one line that cannot turn what is around it."""
+    return Markup("<bdi>{}</bdi>").format(Markup(_noted(_cut(visible(text[: limit + 1]), limit))))  # noqa: S704 (escaped)
+
+
 _SHORT = 20
 """A first paragraph of fewer characters ("Hi there,") says too little for a headline."""
 
@@ -60,8 +65,11 @@ def headline(text: str, limit: int) -> Markup:
     if len(paragraphs[0].strip()) >= _SHORT:
         start = paragraphs[0]
     flat = " ".join(re.sub(r"^[#>\s]+|[`*_]{2,}|`", " ", start).split())
-    cut = flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
-    return Markup(_noted(cut))  # noqa: S704 (escaped)
+    return Markup(_noted(_cut(flat, limit)))  # noqa: S704 (escaped)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 @cache
@@ -115,7 +123,9 @@ class _Inert(RendererHTML):
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]
     ) -> str:
         opening = next(token for token in reversed(tokens[:idx]) if token.type == "link_open")  # links do not nest
-        address = "" if opening.markup == "autolink" else f" <span class=address>{_noted(_address(opening, 'href'))}</span>"
+        address = (
+            "" if opening.markup == "autolink" else f" <span class=address>{_noted(_address(opening, 'href'))}</span>"
+        )
         return f"</span>{address}"
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]) -> str:

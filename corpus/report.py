@@ -17,15 +17,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+
+from corpus.charts import PATTERNS, Column, Marker, Segment, bar, histogram, meter
+from corpus.markdown import visible
+from corpus.night_facts import Bin, Cluster, HeldGroup, NightFacts, ShownConversation, ShownTurn, build_report
+from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, SOURCE_REASONS, STEP_MEANINGS
+from corpus.readable import headline, name, rendered
+from corpus.stage import write_atomically
 from schemas.outcome import StepReport
 from schemas.reasons import REASONS
 from schemas.verdict import RATING_MAX, RATING_MIN
-
-from corpus.charts import PATTERNS, Column, Marker, Segment, bar, histogram, meter
-from corpus.night_facts import Bin, Cluster, HeldGroup, NightFacts, ShownConversation, ShownTurn, build_report
-from corpus.page.words import LANGUAGES, MONTHS, NEXT_STEPS, SOURCE_REASONS, STEP_MEANINGS
-from corpus.readable import headline, rendered
-from corpus.stage import write_atomically
 
 __all__ = ["NightFacts", "build_report", "render", "write_report"]
 
@@ -63,6 +64,7 @@ def _template() -> Any:
         "duration": duration,
         "in_words": _in_words,
         "lower_first": lambda text: text[:1].lower() + text[1:],
+        "name": name,
         "number": _number,
         "percent": lambda n, whole: f"{100 * n / whole:.0f} %" if whole else "–",
         "rating": rating_text,
@@ -113,7 +115,7 @@ def rating_text(rating: float, threshold: float | None) -> str:
 
 
 def _language_name(code: str) -> str:
-    return LANGUAGES.get(code, code) if code else "not recognised"
+    return LANGUAGES.get(code, visible(code[:20])) if code else "not recognised"
 
 
 def _title_of(talk: ShownConversation) -> Markup:
@@ -248,30 +250,34 @@ class _Page:
         ]
 
     @property
-    def judging(self) -> dict[str, Any]:
-        """What judging cost, as far as the judge said so."""
-        names = ("n_judged", "n_from_store", "tokens", "seconds", "cost", "judge_note")
-        found = {name: self._facts.fact("judge", name) for name in names}
-        report = self._facts.step("judge")
-        found["seconds"] = found["seconds"] or (report.seconds if report else None)
-        return found
-
-    @property
     def judge_cost(self) -> str:
         """One sentence on the judge's work, "" when it left no figures."""
-        found = self.judging
+        n_judged, n_known, n_tokens, cost = (
+            self._facts.fact("judge", name) for name in ("n_judged", "n_from_store", "tokens", "cost")
+        )
         parts = []
-        if found["n_judged"] is not None:
-            parts.append(f"The judge read {_count(found['n_judged'])}")
-            if tokens := found["tokens"]:
-                speed = f", {_number(round(tokens / found['seconds']))} tokens a second" if found["seconds"] else ""
-                parts.append(f" ({_number(tokens)} tokens{speed})")
-        if found["n_from_store"]:
-            parts.append(f"{' and knew' if parts else 'The judge knew'} {found['n_from_store']:,} from earlier nights")
-        if not parts:
+        if n_judged is not None:
+            parts.append(f"The judge read {_count(n_judged)}{self._reading_speed(n_tokens)}")
+        if n_known:
+            parts.append(f"{'knew' if parts else 'The judge knew'} {n_known:,} from earlier nights")
+        money = f"; at the price in the settings that is {cost:,.4f}" if cost else ""
+        return " and ".join(parts) + money + "." if parts else ""
+
+    def _reading_speed(self, n_tokens: int | None) -> str:
+        if not n_tokens:
             return ""
-        money = f"; at the price in the settings that is {found['cost']:,.4f}" if found["cost"] else ""
-        return "".join(parts) + money + "."
+        report = self._facts.step("judge")
+        seconds = self._facts.fact("judge", "judge_seconds") or (report.seconds if report else 0)
+        return f" ({n_tokens:,} tokens" + (f", {n_tokens / seconds:,.0f} a second)" if seconds else ")")
+
+    @property
+    def judge_note(self) -> str:
+        """What is measured of the judge's agreement with people, in the judge's words."""
+        return str(
+            self._facts.fact("judge", "judge_note")
+            or "How well these ratings agree with people was not measured. "
+            "Take them as an order to look in, not as grades."
+        )
 
     @property
     def failed_sources(self) -> list[str]:
@@ -315,7 +321,7 @@ def _waiting(reason: str, groups: Sequence[HeldGroup]) -> dict[str, Any]:
         "n": sum(group.n for group in groups),
         "sources": ", ".join(names[:3]) + rest,
         "why": sentence(reason).split(Markup(";"))[0],
-        "remedy": remedy.format(source=groups[0].source, example=groups[0].example_id),
+        "remedy": remedy.format(source=name(groups[0].source), example=groups[0].example_id),
     }
 
 

@@ -182,14 +182,9 @@ def build(slug, keys, turns, targets):
 def copy_of(c, to, label, keep=None):
     """A copy of what was shown, without the regenerated answers."""
     shown = c.shown()[:keep]
-    nodes = [
-        Node(n.role, n.text, i - 1 if i else None, n.name, n.call, n.thinking)
-        for i, n in enumerate(shown)
-    ]
+    nodes = [Node(n.role, n.text, i - 1 if i else None, n.name, n.call, n.thinking) for i, n in enumerate(shown)]
     keys = {k: v for k, v in c.keys.items() if k in ("title", "lang", "no_prompt")}
-    return Conversation(
-        c.slug, to, keys, nodes, list(range(len(nodes))), f"{c.slug} {label}", c.start
-    )
+    return Conversation(c.slug, to, keys, nodes, list(range(len(nodes))), f"{c.slug} {label}", c.start)
 
 
 def reshape(text, shape):
@@ -318,10 +313,7 @@ def gateway(c):
         "model": "smollm2-135m-instruct",
         "messages": messages,
         "active_leaf": ids[c.path[-1]],
-        "feedback": [
-            {"message_id": m, "kind": "thumb", "value": v, "by": "human", "at": at}
-            for m, v in thumbs
-        ],
+        "feedback": [{"message_id": m, "kind": "thumb", "value": v, "by": "human", "at": at} for m, v in thumbs],
     }
     if number("asked " + c.slug, 3) == 0:
         row["consent"] = "agreed in the chat window before the first message"
@@ -356,8 +348,7 @@ def open_webui(c):
             quoted = "\n".join("&gt; " + line for line in n.thinking.split("\n"))
             message["content"] = (
                 f'<details type="reasoning" done="true" duration="{seconds}">\n'
-                f"<summary>Thought for {seconds} seconds</summary>\n{quoted}\n</details>\n"
-                + n.text
+                f"<summary>Thought for {seconds} seconds</summary>\n{quoted}\n</details>\n" + n.text
             )
             if number("output " + c.slug, 2):
                 text = {"type": "output_text", "text": n.thinking}
@@ -458,9 +449,7 @@ def chatgpt(c):
             "user_profile": c.keys["profile"],
             "user_instructions": "Keep answers short.",
         }
-        mapping[above] = node(
-            above, hidden, message(above, "user", content, None, metadata=unseen)
-        )
+        mapping[above] = node(above, hidden, message(above, "user", content, None, metadata=unseen))
     for i, n in enumerate(c.nodes):
         parent = above if n.parent is None else ids[n.parent]
         at = round(when[i].timestamp() + number(f"us {c.name} {i}", 10**6) / 1e6, 6)
@@ -468,9 +457,7 @@ def chatgpt(c):
         text = {"content_type": "text", "parts": [n.text]}
         if n.call:
             content = {"content_type": "code", "language": "python", "text": n.text}
-            m = message(
-                ids[i], "assistant", content, at, end_turn=False, recipient=n.name, metadata=slug
-            )
+            m = message(ids[i], "assistant", content, at, end_turn=False, recipient=n.name, metadata=slug)
         elif n.role == "tool":
             content = {"content_type": "execution_output", "text": n.text}
             m = message(ids[i], "tool", content, at, name=n.name)
@@ -580,7 +567,7 @@ def litellm(c):
                 "metadata": {
                     "user_api_key_hash": hexid("key " + user_of(c), 64),
                     "user_api_key_user_id": user_of(c),
-                    "requester_ip_address": "192.0.2.%d" % (1 + number(user_of(c), 250)),
+                    "requester_ip_address": f"192.0.2.{1 + number(user_of(c), 250)}",
                     "spend_logs_metadata": None,
                 },
                 "response_cost": round(usage["total_tokens"] * 2e-7, 9),

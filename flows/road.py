@@ -248,7 +248,7 @@ def forget_unfinished(project: Project, night: Night) -> list[str]:
     if nights:
         with Watermarks(project.var / "watermarks.sqlite") as watermarks, Seen(project.var / "seen.sqlite") as seen:
             for other in nights:
-                watermarks.forget(other.date)
+                watermarks.forget(other.sequence)
                 seen.forget_night(other.date)
     return [other.date for other in nights]
 

@@ -102,9 +102,9 @@ class Turn:
 class Conversation:
     """A tree of messages with its active path and the facts about it.
 
-    Messages are in the source's order; `active_leaf` is the last message the user saw. `created_at` is
-    ISO 8601 UTC or None. `consent` is the basis for publication, `licence` an SPDX id, `subject` the keyed
-    HMAC of the user id; each is None when unknown.
+    Messages are in the source's order; `active_leaf` is the last message the user saw, empty in an empty
+    chat. `created_at` is ISO 8601 UTC or None. `consent` is the basis for publication, `licence` an SPDX id,
+    `subject` the keyed HMAC of the user id; each is None when unknown.
     """
 
     source: Source
@@ -133,7 +133,7 @@ class Conversation:
         by_id = {message.id: message for message in self.messages}
         path: list[Message] = []
         seen: set[str] = set()
-        at: str | None = self.active_leaf
+        at: str | None = self.active_leaf or None
         while at is not None:
             if at in seen:
                 raise InputError(f"the parents of message {at!r} form a cycle")

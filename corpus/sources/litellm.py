@@ -9,7 +9,7 @@ conversation. Two passes over the file do this, holding eight bytes for each mes
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -100,25 +100,24 @@ def _answer(record: JsonObject) -> Message:
     return replace(message, created_at=utc(record.get("endTime")), status=cut if is_cut else None)
 
 
-Calls = Callable[[], Iterable[tuple[JsonObject, Any]]]
-"""Gives all calls of a log, each with whatever belongs to it; can be asked again."""
+def last_calls(records: Iterable[JsonObject]) -> Callable[[JsonObject], bool]:
+    """Told all calls of a log, gives the test whether a call is the last of its conversation.
 
+    It is when no call of its session continues it. Calls without content are conversations of their own.
+    """
+    prefixes = array("Q")
+    for record in records:
+        prefixes.extend(_digests(record)[:-1])
+    continued = np.unique(np.frombuffer(prefixes, dtype=np.uint64))
 
-def last_calls(calls: Calls) -> Iterator[tuple[JsonObject, Any, bool]]:
-    """Each call, with whether it is the last of its conversation: no other call of its session continues it."""
-    continued = np.unique(np.frombuffer(_proper_prefixes(calls()), dtype=np.uint64))
-    for record, tag in calls():
+    def is_last(record: JsonObject) -> bool:
         digests = _digests(record)
-        at = np.searchsorted(continued, np.uint64(digests[-1])) if digests else 0
-        is_last = not digests or at == len(continued) or int(continued[at]) != digests[-1]
-        yield record, tag, is_last
+        if not digests:
+            return True
+        at = int(np.searchsorted(continued, np.uint64(digests[-1])))
+        return at == len(continued) or int(continued[at]) != digests[-1]
 
-
-def _proper_prefixes(calls: Iterable[tuple[JsonObject, Any]]) -> array[int]:
-    found = array("Q")
-    for record, _ in calls:
-        found.extend(_digests(record)[:-1])
-    return found
+    return is_last
 
 
 def _digests(record: JsonObject) -> list[int]:

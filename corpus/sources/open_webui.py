@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from corpus.sources.decode import JsonObject
 from corpus.sources.details import split_details

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.sources.decode import JsonObject, decode
-from corpus.sources.problems import DamagedFile, UnknownLog, UnreadableRecord
+from corpus.sources.problems import UnknownLog, UnreadableRecord
 from corpus.sources.records import Item, Record, Unreadable, too_large
 from corpus.sources.sqlite_file import read_only
 from corpus.sources.window import EXCERPT_BYTES, Place
@@ -26,19 +26,15 @@ def read_database(file: Path, max_bytes: int) -> Iterator[Rated]:
     Places count rows: line 1 is the first row of the table. A row of the same content always gives the same object.
 
     Raises:
-        UnknownLog: the database is another program's.
+        UnknownLog: the database is another program's. DamagedFile: it is damaged or locked.
     """
-    n_rows = 0
-    try:
-        with read_only(file) as connection:
-            _check(connection, file)
-            ratings = _ratings(connection)
-            for n_rows, row in enumerate(_rows(connection, max_bytes), 1):
-                item = _item(row, Place(n_rows - 1, n_rows, n_rows), max_bytes)
-                chat_id = item.value.get("id") if isinstance(item, Record) else None
-                yield item, ratings.get(chat_id, []) if isinstance(chat_id, str) else []
-    except DamagedFile as error:
-        yield Unreadable(Place(n_rows, n_rows, n_rows + 1), str(error)), []
+    with read_only(file) as connection:
+        _check(connection, file)
+        ratings = _ratings(connection)
+        for n_rows, row in enumerate(_rows(connection, max_bytes)):
+            item = _item(row, Place(n_rows, n_rows + 1, n_rows + 1), max_bytes)
+            chat_id = item.value.get("id") if isinstance(item, Record) else None
+            yield item, ratings.get(chat_id, []) if isinstance(chat_id, str) else []
 
 
 def _check(connection: sqlite3.Connection, file: Path) -> None:

@@ -34,14 +34,17 @@ class LogPart:
     stream: Callable[[], ByteStream]
     is_file: bool = False
 
-    def window(self, *, on_bytes: Callable[[int], None] | None = None) -> Window:
-        """The part from its beginning, as UTF-8 and without a byte-order mark.
+    def window(self, *, at: tuple[int, int] | None = None, on_bytes: Callable[[int], None] | None = None) -> Window:
+        """The part as UTF-8, behind its byte-order mark, or at an offset and its line (files in UTF-8 only).
 
         Raises:
             DamagedFile: it cannot be opened.
         """
         encoding, mark_bytes = encoding_of(self.stream().read(4))
         stream = self.stream()
+        if at and isinstance(stream, FileStream) and encoding == "utf-8":
+            stream.skip(at[0])
+            return Window(stream, offset=at[0], line=at[1], on_bytes=on_bytes)
         if mark_bytes:
             stream.read(mark_bytes)
         if encoding != "utf-8":

@@ -47,6 +47,12 @@ class FileStream:
         self._file = file
         self._left = n_bytes
 
+    def skip(self, n_bytes: int) -> None:
+        """Goes on behind the next so many bytes."""
+        self._file.seek(n_bytes, 1)
+        if self._left is not None:
+            self._left = max(self._left - n_bytes, 0)
+
     def read(self, n_bytes: int, /) -> bytes:
         """At most so many bytes; none at the end."""
         if self._left is not None:

@@ -117,22 +117,27 @@ class ValueSplitter:
             window.at += found
             return self._stretch(place, "it has no end", excerpt)
         try:
-            self._pass(scan)
+            pass_value(window, scan)
         except BrokenStructure:
             self._resumption.onward(self._lead)
         return self._stretch(place, too_large(self._max_bytes), excerpt)
-
-    def _pass(self, scan: Scan) -> None:
-        window = self._window
-        while (n_bytes := scan.end(window.data, window.at)) is None:
-            window.at += scan.forget()
-            if not window.more():
-                window.at = len(window.data)
-                return
-        window.at += n_bytes
 
     def _stretch(self, place: Place, reason: str, excerpt: bytes) -> Unreadable:
         window = self._window
         if window.is_at_end and not window.held:
             self._is_in_array = False  # that the array has no end is part of this damage
         return Unreadable(Place(place.offset, window.offset, place.line), reason, excerpt)
+
+
+def pass_value(window: Window, scan: Scan) -> None:
+    """Moves behind the value that begins at `at`, or to the end of the stream, holding none of it.
+
+    Raises:
+        BrokenStructure: it has no end.
+    """
+    while (n_bytes := scan.end(window.data, window.at)) is None:
+        window.at += scan.forget()
+        if not window.more():
+            window.at = len(window.data)
+            return
+    window.at += n_bytes

@@ -2,9 +2,10 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "hr", "rect", "line"}
+VOID = {"meta", "link", "br", "hr"}
+SHAPES = {"rect", "line"}
 ALLOWED = {
-    *VOID, "html", "head", "title", "style", "body", "header", "section", "footer", "div", "span", "p", "h1", "h2",
+    *VOID, *SHAPES, "html", "head", "title", "style", "body", "header", "section", "footer", "div", "span", "p", "h1", "h2",
     "b", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "details", "summary",
     "table", "thead", "tbody", "tfoot", "tr", "th", "td", "bdi", "mark", "svg", "g", "text", "desc", "defs", "pattern",
 }  # fmt: skip
@@ -50,6 +51,8 @@ class Page(HTMLParser):
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
             self.open.pop()
+        if tag not in VOID | SHAPES:
+            self.faults.append(f"<{tag}/>")  # HTML takes it for a start tag
 
     def handle_endtag(self, tag):
         if not self.open or self.open[-1] != tag:

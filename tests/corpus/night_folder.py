@@ -19,7 +19,9 @@ from schemas.tables import DISTINCT, JUDGED, PULLED, REJECTED, SCREENED
 from schemas.verdict import JudgeIdentity, Verdict
 
 NIGHT = "2026-11-04"
-JUDGE = JudgeIdentity("embedded", "SmolLM2-135M-Instruct.Q8_0", "a1b2" * 16, "fitness 1", "c3d4" * 16, "plain 1", "e5" * 32)
+JUDGE = JudgeIdentity(
+    "embedded", "SmolLM2-135M-Instruct.Q8_0", "a1b2" * 16, "fitness 1", "c3d4" * 16, "plain 1", "e5" * 32
+)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Conversation text is hostile: shown as HTML it must show everything and do nothing."""
 
 import pytest
-from tests.corpus.html_check import Page
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.readable import headline, plain, rendered
+from tests.corpus.html_check import Page
 
 NASTY = [
     "<script>alert(1)</script>", "</style>", "</details></body></html>", '<img src=x onerror="alert(1)">',
@@ -59,7 +59,9 @@ def test_markdown_made_to_swell_stays_small(bomb):
 
 def test_links_and_images_are_their_text_with_the_address_beside_it():
     """A reader wants to know where a link leads; a click or a remote image would tell a stranger who reads."""
-    html = rendered("see [the page](https://example.org/a?b=1) ![a chart](https://example.org/c.png) <https://auto.test>")
+    html = rendered(
+        "see [the page](https://example.org/a?b=1) ![a chart](https://example.org/c.png) <https://auto.test>"
+    )
     assert "href" not in html
     assert "src=" not in html
     assert shown(html).words == (
