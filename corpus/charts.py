@@ -1,8 +1,9 @@
 """Pictures of counts as inline SVG: no script, no font, no file of their own.
 
 Horizontal places are percentages and heights are pixels, so a chart fills any width while its text keeps its size.
-Colours are classes that the page's style defines for light and dark; a pattern or a label says the same as a colour.
-Each bar has a `<title>` (what a pointer or a screen reader gets), each chart a title and a description with its numbers.
+Colours are classes that the page's style defines for light and dark; a pattern or a label says the same as a
+colour. Each bar has a `<title>` (what a pointer or a screen reader gets), each chart a title and a description with
+its numbers.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def bar(identifier: str, title: str, segments: Iterable[Segment], whole: int) ->
 
 
 def meter(title: str, value: float, low: float, high: float) -> Markup:
-    """A small bar for a value on a scale; the number itself stands beside it in the text, so it is hidden from readers."""
+    """A small bar for a value on a scale, hidden from screen readers: the number stands beside it as text."""
     share = 100 * (min(max(value, low), high) - low) / (high - low)
     return Markup(
         '<svg class="meter" width="72" height="8" aria-hidden="true"><title>{}</title><rect class="track" width="100%" '

@@ -9,7 +9,17 @@ from typing import Any
 
 import orjson
 
-from corpus.night_facts import Bin, Cluster, HeldGroup, NightFacts, Share, ShownConversation, ShownTurn, SourceCounts
+from corpus.night_facts import (
+    Bin,
+    Cluster,
+    HeldGroup,
+    NightFacts,
+    Share,
+    ShownConversation,
+    ShownTurn,
+    SourceCounts,
+    UnreadableRecord,
+)
 from corpus.night_tables import BIN_WIDTH, N_BINS, STEPS, NightTables
 from corpus.stage import read_report
 from schemas.errors import InputError
@@ -60,7 +70,7 @@ def _report(folder: Path, step: str) -> StepReport | None:
 
 
 def _facts(folder: Path, steps: Mapping[str, StepReport], tables: NightTables) -> NightFacts:
-    quarantined, n_quarantined = _quarantine(folder / "pulled.quarantine.jsonl")
+    unreadable, n_unreadable = _unreadable(folder / "pulled.quarantine.jsonl")
     select = steps.get("select")
     return NightFacts(
         night=folder.name,
@@ -75,8 +85,8 @@ def _facts(folder: Path, steps: Mapping[str, StepReport], tables: NightTables) -
         clusters=_clusters(steps.get("deduplicate"), tables),
         redactions=tuple((name, n) for name, n in tables.redactions()),
         judges=tuple((JudgeIdentity(**orjson.loads(judge)), n) for judge, n in tables.judges()),
-        quarantined=quarantined,
-        n_quarantined=n_quarantined,
+        unreadable=unreadable,
+        n_unreadable=n_unreadable,
         best=_shown(tables, dict.fromkeys(tables.best(N_SHOWN), "")),
         nearest_misses=_shown(tables, tables.nearest_misses(N_SHOWN)),
         missing_steps=tuple(step for step in STEPS if step not in steps),
@@ -95,26 +105,32 @@ def _proposal(file: Path) -> Mapping[str, Any] | None:
     return plain if isinstance(plain, dict) else None
 
 
-def _quarantine(file: Path) -> tuple[tuple[Mapping[str, Any], ...], int]:
-    """The first places that could not be read, and how many there are."""
+def _unreadable(file: Path) -> tuple[tuple[UnreadableRecord, ...], int]:
+    """The first records that could not be read, and how many there are."""
     if not file.exists():
         return (), 0
-    shown: list[Mapping[str, Any]] = []
+    shown: list[UnreadableRecord] = []
     n = 0
     with file.open("rb") as lines:
         for line in lines:
             n += 1
             if len(shown) < N_PLACES:
-                shown.append(_place(line))
+                shown.append(_record(line))
     return tuple(shown), n
 
 
-def _place(line: bytes) -> Mapping[str, Any]:
+def _record(line: bytes) -> UnreadableRecord:
+    """Only its place: the excerpt of a quarantined record may hold anything, and the page may be passed on."""
     try:
         plain = orjson.loads(line)
     except orjson.JSONDecodeError:
-        plain = line.decode(errors="replace")
-    return plain if isinstance(plain, dict) else {"found": plain}
+        plain = None
+    if not isinstance(plain, dict):
+        return UnreadableRecord("", "", "its entry in the quarantine is damaged")
+    places = (("line", plain.get("line")), ("byte", plain.get("offset")))
+    where = ", ".join(f"{name} {value:,}" for name, value in places if isinstance(value, int))
+    member = f" ({plain['member']})" if plain.get("member") else ""
+    return UnreadableRecord(f"{plain.get('file', '')}{member}", where, str(plain.get("reason", "")))
 
 
 def _rating_bins(tables: NightTables) -> tuple[Bin, ...]:

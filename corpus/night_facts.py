@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from corpus.night_tables import STEPS
 from schemas.outcome import StepReport
 from schemas.verdict import JudgeIdentity
+
 
 @dataclass(frozen=True)
 class Share:
@@ -54,6 +54,15 @@ class HeldGroup:
     source: str
     n: int
     example_id: str
+
+
+@dataclass(frozen=True)
+class UnreadableRecord:
+    """Where a record stands that could not be read. Its text is not here: nobody has redacted it."""
+
+    file: str
+    where: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,8 @@ class NightFacts:
     clusters: tuple[Cluster, ...] = ()
     redactions: tuple[tuple[str, int], ...] = ()
     judges: tuple[tuple[JudgeIdentity, int], ...] = ()
-    quarantined: tuple[Mapping[str, Any], ...] = ()
-    n_quarantined: int = 0
+    unreadable: tuple[UnreadableRecord, ...] = ()
+    n_unreadable: int = 0
     best: tuple[ShownConversation, ...] = ()
     nearest_misses: tuple[ShownConversation, ...] = ()
     missing_steps: tuple[str, ...] = field(default=tuple(STEPS))

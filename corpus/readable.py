@@ -18,8 +18,9 @@ from markdown_it.utils import OptionsDict
 from markupsafe import Markup, escape
 
 from corpus.markdown import visible
+from corpus.redaction.finding import PLACEHOLDER
 
-_NOTES = re.compile(r"(?P<redacted>\[[A-Z][A-Z0-9_]*_\d+\])|(?P<hidden>\[U\+[0-9A-F]{4,6}\])")
+_NOTES = re.compile(rf"(?P<redacted>{PLACEHOLDER.pattern})|(?P<hidden>\[U\+[0-9A-F]{{4,6}}\])")
 """What we wrote into the text: a redaction's placeholder, and the number of a character that nobody sees."""
 
 _GROWTH = 6
@@ -42,7 +43,7 @@ _SHORT = 20
 def rendered(text: str) -> Markup:
     """Markdown as safe HTML blocks; line ends are kept as the chat showed them."""
     shown = visible(text)
-    html = Markup(_renderer().render(shown))  # noqa: S704 (made by our renderer, which escapes all text)
+    html = Markup(_renderer(has_tables=not _is_swelling(shown)).render(shown))  # noqa: S704 (made by our renderer, which escapes all text)
     return html if len(html.encode()) <= _GROWTH * len(text) + _SLACK else plain(text)
 
 
@@ -72,10 +73,18 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def _is_swelling(text: str) -> bool:
+    """Whether tables could have more cells than the text has characters, since a short line is filled up with cells."""
+    lines = text.split("\n")
+    return len(lines) * max(line.count("|") for line in lines) > len(text)
+
+
 @cache
-def _renderer() -> MarkdownIt:
+def _renderer(*, has_tables: bool) -> MarkdownIt:
     # maxNesting of the preset is 20: text that nests deeper is shown flat, so depth cannot exhaust the stack.
-    return MarkdownIt("js-default", {"html": False, "linkify": False, "breaks": True}, renderer_cls=_Inert)
+    options = {"html": False, "linkify": False, "breaks": True}
+    renderer = MarkdownIt("js-default", options, renderer_cls=_Inert)
+    return renderer if has_tables else renderer.disable("table")
 
 
 def _noted(text: str) -> str:
@@ -131,7 +140,8 @@ class _Inert(RendererHTML):
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, object]) -> str:
         token = tokens[idx]
         text = self.renderInlineAsText(token.children, options, env) if token.children else ""
-        return f"<span class=image>image: {_noted(text)} <span class=address>{_noted(_address(token, 'src'))}</span></span>"
+        address = _noted(_address(token, "src"))
+        return f"<span class=image>image: {_noted(text)} <span class=address>{address}</span></span>"
 
 
 def _address(token: Token, attribute: str) -> str:

@@ -25,14 +25,14 @@ from corpus.pull import pull
 from corpus.screen import screen as screen_rows
 from corpus.seen import Seen
 from corpus.select import select as select_rows
-from corpus.stage import read_report, read_rows, write_atomically
+from corpus.stage import read_report, write_atomically
 from corpus.stage import run_step as run_file_step
 from corpus.validate import build_samples
 from corpus.watermarks import Watermarks
 from flows.nights import Night, all_nights, unfinished_before
 from flows.settings_file import Project
 from judges.choose import make_judge
-from judges.step import JudgeStep
+from judges.step import AFTER_ALL_NIGHTS, JudgeStep
 from judges.verdicts import VerdictStore
 from schemas.errors import InputError, SettingsError
 from schemas.outcome import StepReport
@@ -132,17 +132,19 @@ def decontaminate(project: Project, source: Path, output: Path, on_row: OnRow | 
     return decontaminate_rows(source, output, project.settings.decontaminate, root=project.root, on_row=on_row)
 
 
-def judge(project: Project, source: Path, output: Path, *, sequence: int, on_row: OnRow | None = None) -> StepReport:
+def judge(
+    project: Project, source: Path, output: Path, *, sequence: int = AFTER_ALL_NIGHTS, on_row: OnRow | None = None
+) -> StepReport:
     """Ratings; each conversation is judged once by each judge, ever."""
     judge = make_judge(project.settings.judge, root=project.root, cache=model_cache())
-    step = JudgeStep(judge, VerdictStore(project.var / "verdicts.duckdb"), night_sequence=sequence)
+    step = JudgeStep(judge, VerdictStore(project.var / "verdicts.duckdb"), sequence=sequence)
     return run_file_step(
         "judge",
         source,
         output,
         needs=DISTINCT,
         gives=JUDGED,
-        transform=lambda _: step.rows(lambda: read_rows(source)),
+        transform=step.rows,
         facts=step.facts,
         on_row=on_row,
     )

@@ -35,8 +35,6 @@ def _file_step(name: str, text: str) -> Callable[[Callable[..., StepReport]], cl
 
         command.__doc__ = text + f"\n\n\b\nExample:  gristmill {name} in.parquet -o {name}.parquet"
         decorated = click.pass_obj(command)
-        for option in getattr(step, "options", []):
-            decorated = option(decorated)
         decorated = json_option(decorated)
         file = click.Path(path_type=Path, dir_okay=False)
         decorated = click.option("-o", "--output", type=file, required=True, help="Parquet to write.")(decorated)
@@ -90,7 +88,7 @@ def decontaminate(project: Project, source: Path, output: Path, on_row: Callable
 @_file_step("judge", "Rate each conversation from 1 to 10 with the judge of the settings.")
 def judge(project: Project, source: Path, output: Path, on_row: Callable[[], None]) -> StepReport:
     """Ratings are kept in var/, so the same conversation is never judged twice by the same judge."""
-    return road.judge(project, source, output, sequence=0, on_row=on_row)
+    return road.judge(project, source, output, on_row=on_row)
 
 
 @_file_step("select", "Take the best above the threshold, within the quotas of the settings.")

@@ -1,1 +1,1 @@
-"""Finding personal data and secrets in text: one module a family, each giving `Finding`s; corpus/redact.py replaces them."""
+"""Finding personal data and secrets: one module a family, each giving `Finding`s; corpus/redact.py replaces them."""

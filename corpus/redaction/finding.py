@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal[
@@ -67,8 +69,6 @@ class _Intervals:
 
     def take(self, start: int, end: int) -> bool:
         """Whether the interval was free; it no longer is."""
-        from bisect import bisect_left
-
         at = bisect_left(self._starts, start)
         if at < len(self._starts) and self._starts[at] < end:
             return False
@@ -79,9 +79,24 @@ class _Intervals:
         return True
 
 
+@lru_cache(maxsize=4)
+def lowered(text: str) -> str:
+    """The text in lower case with every character in its place (`"İ".lower()` has two, so it stays as it is)."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(low if len(low := c.lower()) == 1 else c for c in text)
+
+
 def before(text: str, at: int, n_characters: int) -> str:
     """At most `n_characters` of the same text that stand before a place, in lower case: where context is looked for."""
     return text[max(0, at - n_characters) : at].lower()
+
+
+def is_free_before(text: str, at: int, closed: str = "_.,-") -> bool:
+    """Whether a number or code may begin at a place: no letter, digit or sign of `closed` stands before it.
+
+    A pattern that began with this as a lookbehind would be tried at every character; begun with a digit, it is not.
+    """
+    return at == 0 or not (text[at - 1].isalnum() or text[at - 1] in closed)
 
 
 def positions(text: str, needle: str) -> Iterator[int]:

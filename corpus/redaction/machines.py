@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from corpus.redaction.finding import Finding, before, positions
+from corpus.redaction.word_lists import word_list
 
 # RFC 5321: 64 characters before the @, 255 after it.
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
@@ -16,10 +17,7 @@ _MOST_AT_SIGNS = 100_000
 """A text with more is no text; its @ beyond are not looked at (a find costs some microseconds)."""
 
 _EXAMPLE_DOMAINS = ("example.com", "example.org", "example.net")  # RFC 2606
-_STOCK_NAMES = frozenset(
-    "user username name yourname your_name email youremail your_email your-email mail you me someone somebody test "
-    "foo bar info admin support contact noreply no-reply sales hello example sender recipient from to".split()
-)
+_STOCK_NAMES = frozenset(word_list("stock_local_parts"))
 _FILE_ENDINGS = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "py"))  # icon@2x.png
 
 
@@ -36,7 +34,9 @@ def emails(text: str) -> Iterator[Finding]:
         host = domain[0].lower()
         if not name or name[-1] == "." or host.rpartition(".")[2] in _FILE_ENDINGS:
             continue
-        if before(text, at - len(name), 3).endswith("://") or (host in _EXAMPLE_DOMAINS and name.lower() in _STOCK_NAMES):
+        if before(text, at - len(name), 3).endswith("://") or (
+            host in _EXAMPLE_DOMAINS and name.lower() in _STOCK_NAMES
+        ):
             continue
         if text[at - len(name) - 1 : at - len(name)] == ":" and "://" in text[max(0, at - 200) : at]:
             continue  # user:password@host of a URL, which the secrets' recogniser reads
@@ -45,17 +45,13 @@ def emails(text: str) -> Iterator[Finding]:
 
 _IPV4 = re.compile(r"(?<![\w.-])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]{0,5}:)[0-9A-Fa-f:]{6,39}(?![\w:])")
-_VERSION = re.compile(r"(?:\b(?:v|ver|version|release|build|firmware|oid|section|§)\.? ?|[a-z]/)\Z")
+_VERSION = re.compile(r"(?:\b(?:v|ver|release|build|firmware|oid|section|§)\.? ?|version[\"' :=]{0,5}|[a-z]/)\Z")
 # Not the address of anybody: this machine, this network, private networks (RFC 1918, 6598, 4193), groups, the reserved
 # end. Addresses for documentation are replaced like real ones: nothing tells a reader that nobody has them.
-_NOBODYS = tuple(
-    ip_network(network)
-    for network in (
-        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 224.0.0.0/3 "
-        "::/127 fc00::/7 fe80::/10 ff00::/8"
-    ).split()
+_NOBODYS = tuple(ip_network(network) for network in word_list("nobodys_networks"))
+_PUBLIC_RESOLVERS = frozenset(
+    ("1.2.3.4", "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220")
 )
-_PUBLIC_RESOLVERS = frozenset(("8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"))
 
 
 def ip_addresses(text: str) -> Iterator[Finding]:
@@ -68,7 +64,11 @@ def ip_addresses(text: str) -> Iterator[Finding]:
     for match in _IPV6.finditer(text) if "::" in text or text.count(":") >= 7 else ():
         written = match[0].rstrip(":") if not match[0].endswith("::") else match[0]
         # `::` alone and words such as `dead::beef` are code; an address in use has a digit and at least three groups.
-        if sum(map(bool, written.split(":"))) >= 3 and any(c.isdigit() for c in written) and (found := _address(written)):
+        if (
+            sum(map(bool, written.split(":"))) >= 3
+            and any(c.isdigit() for c in written)
+            and (found := _address(written))
+        ):
             yield Finding(match.start(), match.start() + len(written), "IP", str(found))
 
 
@@ -101,12 +101,7 @@ _HOME = re.compile(
     r"(?:(?<![\w.])/(?:home|Users)/|[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
     r"([A-Za-z][\w.-]{1,31})(?=[\\/]+\w|[\\/]?(?:[\s'\"`):;,$>]|\Z))"
 )
-_NO_NAMES = frozenset(
-    "user users username user_name your_username yourusername your_name yourname you me name myuser root admin public "
-    "default shared all guest node app ubuntu debian ec2-user centos pi vagrant runner circleci jovyan appuser docker "
-    "www www-data index page pages assets about static images img css js src html api home login dashboard products "
-    "git svn work project projects linuxbrew administrator".split()
-)
+_NO_NAMES = frozenset(word_list("machine_users"))
 
 
 def home_folders(text: str) -> Iterator[Finding]:

@@ -14,9 +14,12 @@ import phonenumbers
 from stdnum import bitcoin, iban, luhn
 
 from corpus.redaction.finding import Finding, before
+from corpus.redaction.word_lists import word_list
 
+_EXTENSION = r"(?:\s?(?:x|ext\.? ?)\d{1,5})?"
 _NUMBER = re.compile(
-    r"(?<![\w.,+/\\=#$€£%-])(?:\+ ?|00 ?)?\(?\d(?:\)?[ \u00a0\u2011./-]{0,2}\(?\d){6,18}(?:\s?(?:x|ext\.? ?)\d{1,5})?(?![\w%]|[.,:]\d|-\d)"
+    r"(?<![\w.,+/\\=#$€£%-])(?:\+ ?|00 ?)?\(?\d(?:\)?[ \u00a0\u2011./-]{0,2}\(?\d){6,18}"
+    rf"{_EXTENSION}(?![\w%]|[.,:]\d|-\d)"
 )
 """Digits with separators between: 7 (a local telephone number) to 19 (the longest card) of them."""
 
@@ -61,24 +64,24 @@ def is_card(written: str, digits: str, context: str) -> bool:
     if not 12 <= len(digits) <= 19 or not _CARD_GROUPS.match(written.strip()) or not luhn.is_valid(digits):
         return False
     if _CARD.match(digits) and len(digits) in (14, 15, 16):
-        return len(set(digits)) > 2
+        return True
     has_word = bool(_CARD_WORDS.search(context))
     return has_word and bool(_CARD.match(digits) or _MAESTRO.match(digits))
 
 
 # Regions whose users chatbots have most; a number written without its country is tried in each.
-_REGIONS = "US GB DE FR ES IT NL PL BR PT AU IN MX CH AT BE SE NO DK FI CZ RU UA TR JP CN KR ID PH ZA IL IE NZ CA".split()
+_REGIONS = word_list("phone_regions")
 _PHONE_WORDS = re.compile(
     r"(?:\b(?:tel|phone|telephone|mobile|cell|cellphone|fax|whatsapp|sms|handy|telefon\w*|mobil\w*|rufnummer|téléphone|"
     r"tél|portable|teléfono|móvil|celular|cellulare|telefone|telemóvel|telefoon\w*|komórk\w*|тел|телефон\w*|phone "
     r"number|dial|desk|office|hours|mobile on|hotline)\b|电话|手机|電話|携帯|फ़ोन|फोन|هاتف|جوال|טלפון|전화)[^\n]{0,16}\Z"
 )
 _REACH_WORDS = re.compile(
-    r"\b(?:call|reach|text|contact|ring|message|messages|number|numbers|nummer|numéro|número|numero|joindre|erreichen|"
+    r"\b(?:call|reach|text|contact|ring|message|messages|(?:my|his|her|our|the|mobile|cell) number|nummer|numéro|número|numero|joindre|erreichen|"
     r"erreichbar|bellen|llam\w+|registered|answering)\b[^\n]{0,24}\Z"
 )
-_NOT_PHONE = re.compile(r"(?:\b(?:isbn|issn|doi|order|invoice|ticket|tracking|serial|version|id|sku|ref|account)[\w #:.]{0,12}|\d[:.])\Z")
-_NORTH_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)\d{3}[-. ]\d{4}(?:\s?(?:x|ext\.? ?)\d{1,5})?\Z")
+_NOT_PHONE = re.compile(rf"(?:\b(?:{'|'.join(word_list('not_phone'))})[\w #:./]{{0,12}}|\d[:.])\Z")
+_NORTH_AMERICAN = re.compile(rf"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)\d{{3}}[-. ]\d{{4}}{_EXTENSION}\Z")
 _IN_PARENTHESES = re.compile(r"\(0?\d{2,4}\) ?\d{3,5}(?:[ -]?\d{2,5}){1,2}\Z")
 _LEADING_ZERO = re.compile(r"0[1-9]\d{0,4}(?:[ ./-]\d{2,8}){1,5}\Z")
 _DATE = re.compile(r"(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2})\b")

@@ -71,7 +71,7 @@ def find_layout(part: LogPart, wanted: SourceType | None, max_bytes: int) -> Lay
     inner = _inner(part, wanted, max_bytes) if head.lstrip()[:1] == b"{" else None
     if inner or wanted:
         return inner or Layout(framing, wanted)
-    if head.lstrip()[:1] in (b"{", b"[") and look.first_keys is None:
+    if head.lstrip()[:1] in (b"{", b"[", b"") and look.first_keys is None:
         return Layout(framing, None)
     raise UnknownLog(f"it is no log of a known type: {_seen(look, head)}; known are {_names()}")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+import orjson
+
 from corpus.sources.decode import JsonObject
 from corpus.sources.fields import as_list, as_number, as_object, as_text, first_text, unpacked
 from corpus.sources.problems import UnreadableRecord
@@ -71,10 +73,13 @@ def reference_part(kind: Any, reference: Any) -> Part:
 
 
 def call_part(call: Any) -> Part:
-    """A tool call of any dialect: `{id, function: {name, arguments}}`, `{name, input}`, either as JSON in a string."""
+    """A tool call of any dialect: `{id, function: {name, arguments}}`, `{name, input}`, either as JSON in a string.
+
+    Arguments become JSON text, as most logs have them: objects of different shapes do not fit into one table.
+    """
     plain = unpacked(call)
     if not isinstance(plain, dict):
-        return Part("tool_call", data={"id": None, "name": "", "arguments": plain})
+        return Part("tool_call", data={"id": None, "name": "", "arguments": _json_text(plain)})
     function = as_object(plain.get("function")) or plain
     arguments = next((function[key] for key in ("arguments", "input", "parameters", "args") if key in function), "")
     return Part(
@@ -82,9 +87,18 @@ def call_part(call: Any) -> Part:
         data={
             "id": first_text(plain, "call_id", "id"),
             "name": first_text(function, "name") or "",
-            "arguments": arguments,
+            "arguments": _json_text(arguments),
         },
     )
+
+
+def _json_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise UnreadableRecord("the arguments of a tool call are nested too deep") from error
 
 
 def result_part(text: str, call_id: str | None = None, name: str | None = None, *, is_error: bool = False) -> Part:
@@ -139,8 +153,9 @@ def _result(item: JsonObject) -> Part:
 
 
 def content_text(content: Any) -> str:
-    """All text in a message's content, joined by newlines."""
-    return "\n".join(part.text for part in parts_of(content) if part.text)
+    """All that a message's content says, joined by newlines; JSON that is no text is written as JSON."""
+    said = (_json_text((p.data or {}).get("raw")) if p.kind == "unknown" else p.text for p in parts_of(content))
+    return "\n".join(text for text in said if text)
 
 
 def message_of(plain: Any, message_id: str, parent_id: str | None = None, *, model: str | None = None) -> Message:

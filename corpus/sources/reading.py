@@ -155,7 +155,7 @@ class Reading:
             return Found(item.place, kind, reason=str(error), is_empty=True, member=member, native_id=name)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
             # A record in a shape that nobody thought of is our fault, but costs only itself.
-            _LOG.exception("%s: record at byte %d", self.file, item.place.offset)
+            _LOG.debug("%s: record at byte %d", self.file, item.place.offset, exc_info=True)
             reason = f"Gristmill failed on it, please report this: {type(error).__name__}: {error}"
             return Found(item.place, kind, reason=reason, member=member)
 

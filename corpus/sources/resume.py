@@ -13,9 +13,8 @@ from corpus.sources.window import Window
 Plausible = Callable[[JsonObject], bool]
 
 _HEAD = re.compile(rb'\{[ \t\r\n]*"(?:[^"\\\n]|\\.){0,64}"[ \t\r\n]*:')
-LEAD_BYTES = 64
 _HEAD_BYTES = 256
-"""White space before a head, and a head with it, are not longer than this where they are worth looking for."""
+"""No head that is worth looking for is longer."""
 
 _MAX_HEADS = 8
 """So many ways of beginning are remembered: loggers write their records' keys in one order, or in a few."""
@@ -45,11 +44,12 @@ class Resumption:
         self._heads: dict[bytes, None] = {}
         self._budget = _RESCAN_SHARE * max_bytes
 
-    def remember(self, lead: bytes, raw: bytes) -> None:
-        """Takes note of a good record; `lead` is the white space before it from the last newline on."""
+    def remember(self, raw: bytes, value: JsonObject) -> None:
+        """Takes note of how a good record begins."""
         self._budget += _RESCAN_SHARE * len(raw)
-        if len(self._heads) < _MAX_HEADS and (match := _HEAD.match(raw)):
-            self._heads[lead[-LEAD_BYTES:] + match[0]] = None
+        match = _HEAD.match(raw)
+        if match and match[0] not in self._heads and len(self._heads) < _MAX_HEADS and self._plausible(value):
+            self._heads[match[0]] = None
 
     def end(self, ahead: int, scan: Scan) -> int | None:
         """The length of the value that begins so far ahead; None when stream or largest record end before it does.
@@ -65,27 +65,27 @@ class Resumption:
             if window.held - ahead > self._max_bytes or not window.more():
                 return None
 
-    def within(self, lead: bytes, limit: int) -> int | None:
+    def within(self, limit: int) -> int | None:
         """How far ahead the next record begins, not further than `limit`; None when there is none."""
-        pattern = self._pattern(lead)
+        pattern = self._pattern()
         ahead = 1
-        while pattern and self._budget > 0:
+        while self._budget > 0:
             at = self._window.at
             match = pattern.search(self._window.data, at + ahead, at + limit)
             if match is None:
                 return None
-            ahead = match.start() + match[0].index(b"{") - at
+            ahead = match.start() - at
             if self._is_record(ahead):
                 return ahead
             ahead += 1
         return None
 
-    def onward(self, lead: bytes) -> None:
+    def onward(self) -> None:
         """Moves to the next record wherever it begins, or to the end of the stream; forgets what it passes."""
         window = self._window
         while True:
             held = window.held
-            found = self.within(lead, held)
+            found = self.within(held)
             if found is not None:
                 window.at += found
                 return
@@ -108,9 +108,6 @@ class Resumption:
             self._budget -= _CANDIDATE_BYTES + scan.position
         return isinstance(value, dict) and self._plausible(value)
 
-    def _pattern(self, lead: bytes) -> re.Pattern[bytes] | None:
-        """How the records of this log begin; how the damaged one does when none was read before it."""
-        heads = list(self._heads)
-        if not heads and (match := _HEAD.match(self._window.peek(_HEAD_BYTES))):
-            heads = [lead[-LEAD_BYTES:] + match[0]]
-        return re.compile(b"|".join(re.escape(head) for head in heads)) if heads else None
+    def _pattern(self) -> re.Pattern[bytes]:
+        """How the records of this log begin; how any object does when none was read yet."""
+        return re.compile(b"|".join(re.escape(head) for head in self._heads)) if self._heads else _HEAD

@@ -16,11 +16,13 @@ class BrokenStructure(Exception):
 class Scan:
     """Follows one value from its first byte; can be continued when more bytes have come.
 
-    `position` counts from the value's beginning, so that the bytes may move in memory between two calls.
+    `position` counts from the value's beginning, so that the bytes may move in memory between two calls. `n_bytes` is
+    the value's length once its end was found.
     """
 
     def __init__(self) -> None:
         self.position = 0
+        self.n_bytes: int | None = None
         self._is_in_string = False
         self._open = bytearray()
 
@@ -30,6 +32,10 @@ class Scan:
         Raises:
             BrokenStructure: it has no end.
         """
+        self.n_bytes = self._follow(data, start)
+        return self.n_bytes
+
+    def _follow(self, data: bytes, start: int) -> int | None:
         if not self.position and data[start] not in b'"{[':
             raise BrokenStructure("no value begins here")
         at = start + self.position

@@ -81,7 +81,7 @@ class Inflated:
     def read(self, n_bytes: int, /) -> bytes:
         """At most so many bytes; none at the end."""
         try:
-            block: bytes = self._file.read(n_bytes)
+            block: bytes = self._file.read1(n_bytes)  # read would lose what comes before the damage
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
             raise DamagedFile(f"the compressed data is damaged: {error}") from error
         self._limit -= len(block)

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from corpus.sources.decode import decode
 from corpus.sources.problems import UnreadableRecord
 from corpus.sources.records import Item, Record, Unreadable, cut_off, failure, item, too_large
-from corpus.sources.resume import LEAD_BYTES, Plausible, Resumption
+from corpus.sources.resume import Plausible, Resumption
 from corpus.sources.scan import BrokenStructure, Scan
 from corpus.sources.window import Place, Window
 
 _BETWEEN = re.compile(rb"[ \t\r\n,]*")
 _SCALAR = re.compile(rb"[A-Za-z0-9+.\-]{1,100}(?=[ \t\r\n,\]])")
+_DELIMITER = re.compile(rb"[ \t\r\n]*(?:[,\]{\[]|\Z)")
+_AHEAD_BYTES = 64
 _LEFT, _RIGHT = 0x5B, 0x5D
 
 
@@ -32,7 +34,6 @@ class ValueSplitter:
         self._max_bytes = max_bytes
         self._resumption = Resumption(window, max_bytes, plausible)
         self._is_in_array = self._ends_with_array = is_inside_array
-        self._lead = b""
 
     def __iter__(self) -> Iterator[Item]:
         """Records and unreadable stretches, in the order of the stream."""
@@ -49,8 +50,9 @@ class ValueSplitter:
                 self._is_in_array = True
             else:
                 yield self._value()
-        yield from failure(window)
-        if self._is_in_array:
+        if window.failure:
+            yield from failure(window)
+        elif self._is_in_array:
             yield Unreadable(window.place(0), f"the file ends inside a list, at byte {window.offset}")
 
     def _find_value(self) -> bool:
@@ -59,14 +61,11 @@ class ValueSplitter:
         while True:
             match = _BETWEEN.match(window.data, window.at)
             assert match is not None, "it matches the empty string"
-            space = match[0].rpartition(b"\n")
-            self._lead = space[1] + space[2] if space[1] else b""
             if match.end() < len(window.data):
                 window.at = match.end()
                 return True
-            window.at = max(window.at, len(window.data) - LEAD_BYTES)  # a file of nothing but space is not held
+            window.at = match.end()
             if not window.more():
-                window.at = len(window.data)
                 return False
 
     def _value(self) -> Item:
@@ -81,13 +80,16 @@ class ValueSplitter:
             return self._oversized(scan)
         if n_bytes is None:
             return self._damage(cut_off(window))
+        is_delimited = self._is_delimited(n_bytes)
         raw = window.data[window.at : window.at + n_bytes]
+        if not is_delimited and raw[:1] != b"{":
+            return self._damage("no value begins here")
         try:
             found = item(decode(raw), window.place(n_bytes))
         except UnreadableRecord as error:
-            return self._damage(str(error), n_bytes)
+            return self._damage(str(error), n_bytes if is_delimited else None)
         if isinstance(found, Record):
-            self._resumption.remember(self._lead, raw)
+            self._resumption.remember(raw, found.value)
         window.at += n_bytes
         return found
 
@@ -95,14 +97,21 @@ class ValueSplitter:
         match = _SCALAR.match(self._window.peek(128))
         return match.end() if match else None
 
+    def _is_delimited(self, n_bytes: int) -> bool:
+        """Whether what follows the value may follow one: else its end is an accident, as when a quote is lost."""
+        window = self._window
+        while window.held - n_bytes < _AHEAD_BYTES and window.more():
+            pass
+        return _DELIMITER.match(window.data, window.at + n_bytes) is not None
+
     def _damage(self, reason: str, n_bytes: int | None = None) -> Unreadable:
         """Moves behind the damage that begins here, and gives it. `n_bytes` is where brackets say that it ends."""
         window = self._window
         place, excerpt = window.place(0), window.excerpt()
         if n_bytes is None:
-            self._resumption.onward(self._lead)
+            self._resumption.onward()
         else:
-            window.at += self._resumption.within(self._lead, n_bytes) or n_bytes
+            window.at += self._resumption.within(n_bytes) or n_bytes
         return self._stretch(place, reason, excerpt)
 
     def _oversized(self, scan: Scan) -> Unreadable:
@@ -112,14 +121,14 @@ class ValueSplitter:
         """
         window = self._window
         place, excerpt = window.place(0), window.excerpt()
-        found = self._resumption.within(self._lead, window.held)
+        found = self._resumption.within(scan.n_bytes or window.held)
         if found is not None:
             window.at += found
             return self._stretch(place, "it has no end", excerpt)
         try:
             pass_value(window, scan)
         except BrokenStructure:
-            self._resumption.onward(self._lead)
+            self._resumption.onward()
         return self._stretch(place, too_large(self._max_bytes), excerpt)
 
     def _stretch(self, place: Place, reason: str, excerpt: bytes) -> Unreadable:
@@ -135,7 +144,7 @@ def pass_value(window: Window, scan: Scan) -> None:
     Raises:
         BrokenStructure: it has no end.
     """
-    while (n_bytes := scan.end(window.data, window.at)) is None:
+    while (n_bytes := scan.n_bytes or scan.end(window.data, window.at)) is None:
         window.at += scan.forget()
         if not window.more():
             window.at = len(window.data)

@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 VOID = {"meta", "link", "br", "hr"}
 SHAPES = {"rect", "line"}
 ALLOWED = {
-    *VOID, *SHAPES, "html", "head", "title", "style", "body", "header", "section", "footer", "div", "span", "p", "h1", "h2",
-    "b", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "details", "summary",
-    "table", "thead", "tbody", "tfoot", "tr", "th", "td", "bdi", "mark", "svg", "g", "text", "desc", "defs", "pattern",
+    *VOID, *SHAPES, "html", "head", "title", "style", "body", "header", "section", "footer", "div", "span", "p", "h1",
+    "h2", "b", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "details",
+    "summary", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "bdi", "mark", "svg", "g", "text", "desc", "defs",
+    "pattern",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "rel", "href", "class", "id", "dir", "open", "scope", "title",

@@ -26,7 +26,7 @@ JUDGE = JudgeIdentity(
 
 @dataclass(frozen=True)
 class Talk:
-    """A conversation and its fate: `fate` is (step, outcome) of the step that stops it; else it goes as far as rated."""
+    """A conversation and its fate: `fate` is (step, outcome) of the step that stops it, else its rating decides."""
 
     texts: tuple[str, ...]
     source: str = "gateway"
@@ -116,8 +116,9 @@ class _Night:
         if unreadable:
             dropped["unreadable"] = unreadable
             places = [
-                {"source": "support-bot", "file": "logs/support-bot/2026-11-03-damaged.jsonl", "line": n + 3,
-                 "byte_offset": 4096 * n, "error": "unexpected end of data"}
+                {"source": "support-bot", "file": "logs/support-bot/2026-11-03-damaged.jsonl", "member": None,
+                 "line": n + 3, "offset": 4096 * n, "end": 4096 * n + 9, "reason": "the text ends in the middle",
+                 "excerpt": "call me at 020 7946 0958"}
                 for n in range(unreadable)
             ]  # fmt: skip
             content = b"".join(orjson.dumps(place) + b"\n" for place in places)

@@ -110,3 +110,11 @@ def test_headline_is_the_first_thing_said(text, title):
         assert headline(text, 100).startswith("Why *this*? Because")  # too short to stand alone
     else:
         assert headline(text, 100) == title
+
+
+def test_a_table_that_people_write_is_a_table():
+    """The guard against swelling must not cost anybody a comparison of two printers."""
+    html = rendered(
+        "Here:\n\n| mill | stones |\n|:-----|-------:|\n| water | 2 |\n| wind | 4 |\n\n" + "Prose.\n\n" * 20
+    )
+    assert str(html).count("<td") == 4

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from corpus.night_tables import STEPS
-from corpus.report import build_report, duration, rating_text, render, write_report
+from corpus.page.wording import duration, rating_text
+from corpus.report import build_report, render, write_report
 from schemas.errors import CorpusError, InputError
 from schemas.outcome import Dropped, Held
 from tests.corpus.html_check import Page
@@ -101,7 +102,12 @@ def test_page_says_what_waits_for_a_person_and_what_to_do(page):
     assert "1 of support-bot is held: so much was redacted that a person should look first." in page.words
     assert re.search(r"gristmill explain [0-9a-f]{32}", page.words)
     assert "2 records could not be read" in page.words
-    assert "byte_offset 4096" in page.words
+    assert "logs/support-bot/2026-11-03-damaged.jsonl line 4, byte 4,096: the text ends in the middle" in page.words
+
+
+def test_text_that_nobody_has_redacted_is_not_on_the_page(page):
+    """The quarantine holds the beginnings of damaged records; the page may be passed on."""
+    assert "020 7946 0958" not in page.words
 
 
 def test_page_says_why_conversations_stopped_in_sentences(page):
@@ -265,10 +271,10 @@ def _contrast(one: str, other: str) -> float:
 def test_text_and_bars_have_contrast_in_both_schemes(scheme):
     """WCAG 2 AA: 4.5 to 1 for text, 3 to 1 for what must be seen of a picture."""
     style = (Path(__file__).parents[2] / "corpus/page/style.css").read_text()
-    light, dark = style.split("@media (prefers-color-scheme: dark)")
+    light, dark = style.split("@media screen and (prefers-color-scheme: dark)")
     colours = _variables(light) if scheme == "light" else _variables(light) | _variables(dark)
-    for text, ground in [("ink", "ground"), ("ink", "raised"), ("ink", "wait"), ("quiet", "ground"), ("quiet", "wait"),
-                         ("quiet", "raised"), ("accent", "ground"), ("accent", "raised"), ("mark-ink", "mark")]:  # fmt: skip
+    pairs = [(text, ground) for text in ("ink", "quiet", "accent") for ground in ("ground", "raised", "wait")]
+    for text, ground in [*pairs, ("mark-ink", "mark")]:
         assert _contrast(colours[text], colours[ground]) >= 4.5, (scheme, text, ground)
     for shape in ("bar", "rest", "accent"):
         assert _contrast(colours[shape], colours["ground"]) >= 3, (scheme, shape)

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from corpus.night_facts import N_CHARACTERS, N_TURNS
+from corpus.gather import N_CHARACTERS, N_TURNS
 from corpus.report import build_report, render, write_report
 from tests.corpus.html_check import Page
 from tests.corpus.night_folder import NIGHT, Talk, make_night
@@ -43,7 +43,7 @@ def hostile_talks() -> list[Talk]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory) -> Path:
     folder = make_night(tmp_path_factory.mktemp("hostile") / NIGHT, hostile_talks(), until="select", unreadable=1)
-    lines = [{"file": "</ul><script>1</script>", "error": "\u202e" * 300}, ["not", "an", "object"]]
+    lines = [{"file": "</ul><script>1</script>", "reason": "\u202e" * 300, "line": "<b>"}, ["not", "an", "object"]]
     content = b"".join(orjson.dumps(line) + b"\n" for line in lines) + b"not json <script>\xff\n" * 20
     (folder / "pulled.quarantine.jsonl").write_bytes(content)
     proposal = {"message": "<script>1</script>", "n_samples": 34, "state": "proposed"}

@@ -1,0 +1,84 @@
+"""A conversation as the rules look at it: its turns, its prose without code, its words; each computed once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from corpus.words import words
+from schemas.conversation import Turn
+
+_FENCE = re.compile(r"^[ \t>]{0,12}(```+|~~~+)", re.MULTILINE)
+_INLINE_CODE = re.compile(r"`[^`\n]{1,400}`")
+_TABLE_ROW = re.compile(r"^[ \t]*\|.*$", re.MULTILINE)
+_TOOL_CALL = re.compile(r"<tool_call>.*?</tool_call>", re.DOTALL)
+
+Span = tuple[int, int]
+
+
+def code_blocks(text: str) -> tuple[list[Span], bool]:
+    """The extents of fenced code, fences included, and whether the last block is still open at the end."""
+    blocks: list[Span] = []
+    opened: tuple[int, str] | None = None
+    for match in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
+        if opened is None:
+            opened = (match.start(), match[1])
+        elif match[1][0] == opened[1][0] and len(match[1]) >= len(opened[1]):
+            blocks.append((opened[0], match.end()))
+            opened = None
+    if opened is not None:
+        blocks.append((opened[0], len(text)))
+    return blocks, opened is not None
+
+
+def prose_of(text: str) -> str:
+    """The text without code, tool calls and tables."""
+    pieces, at = [], 0
+    for start, end in code_blocks(text)[0]:
+        pieces.append(text[at:start])
+        at = end
+    prose = "\n".join([*pieces, text[at:]]) if pieces else text
+    if "<tool_call>" in prose:
+        prose = _TOOL_CALL.sub(" ", prose)
+    if "|" in prose:
+        prose = _TABLE_ROW.sub("", prose)
+    return _INLINE_CODE.sub(" ", prose) if "`" in prose else prose
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The turns of one conversation's active path, as they would be published."""
+
+    turns: list[Turn]
+
+    @cached_property
+    def prose(self) -> list[tuple[str, str]]:
+        """Role and prose of each turn of user and assistant."""
+        return [(turn.role, prose_of(turn.content)) for turn in self.turns if turn.role in ("user", "assistant")]
+
+    @cached_property
+    def answers(self) -> list[str]:
+        """The prose of the assistant's turns."""
+        return [text for role, text in self.prose if role == "assistant"]
+
+    @cached_property
+    def last_answer(self) -> str:
+        """The assistant's last turn as it stands, empty without one."""
+        return next((turn.content for turn in reversed(self.turns) if turn.role == "assistant"), "")
+
+    @cached_property
+    def prose_text(self) -> str:
+        """All prose as one text."""
+        return "\n".join(text for _, text in self.prose)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of all prose; one a character in scripts without spaces."""
+        return words(self.prose_text)
+
+
+def is_spaced(text_words: list[str]) -> bool:
+    """Whether a text's script puts spaces between words: in others three words in ten and more are one character."""
+    alone = sum(len(word) == 1 and not word.isascii() for word in text_words)
+    return alone < 0.3 * len(text_words)
