@@ -74,6 +74,7 @@ def pull(
         SettingsError: a source's type is unknown. CorpusError: the output cannot be written.
     """
     terms = Terms(root, subject_key, max_record_mb * _MEGABYTE, tuple(licences), hold_unconsented)
+    sources = [source.model_copy(update={"name": shown(source.name)}) for source in sources]  # a path may be the name
     types = [source_type(source.type) if source.type else None for source in sources]
     started = time.monotonic()
     report_path(output).unlink(missing_ok=True)
@@ -129,8 +130,8 @@ class _Pull:
             self.names["failed_sources"].append(f"{source.name} ({error})")
             return
         if not files:
-            self.names["missing"].append(source.path)
-            self.problems.append(f"source {source.name!r}: nothing matches {source.path!r}")
+            self.names["missing"].append(shown(source.path))
+            self.problems.append(f"source {source.name!r}: nothing matches {shown(source.path)}")
         for file in files:
             self._read_file(LogFile(file, shown(file, self.terms.root), source, self._key(source), wanted, self.terms))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from corpus.rules.catalogue import Rule, check_names, rules
 from corpus.rules.language import NO_LANGUAGE, language_of
 from corpus.rules.repetition import repeated_lines, repeated_ngrams
 from corpus.rules.talk import Talk
-from corpus.screen_pool import in_processes
+from corpus.screen_pool import in_processes, n_workers
 from corpus.stage import Row, run_step
 from corpus.words import word_hashes
 from schemas.canonical import canonical_bytes
@@ -77,7 +78,9 @@ def screen(
     facts: Counter[str] = Counter()
 
     def transform(rows: Iterator[Row]) -> Iterable[tuple[Row, Outcome[Row]]]:
-        for row, (columns, outcome, counts) in in_processes(rows, settings, source, n_processes):
+        work = partial(screen_trees, settings=settings)
+        n_used = n_workers(source) if n_processes is None else n_processes
+        for row, (columns, outcome, counts) in in_processes(rows, work, killed, n_used):
             facts.update(counts)
             yield row, Kept({**row, **columns}) if columns is not None else outcome  # type: ignore[misc]
 
@@ -100,6 +103,16 @@ def _facts(counts: Counter[str]) -> dict[str, Any]:
         kind, _, rest = name.partition(":")
         kinds[kind][rest] = counts[name]
     return kinds
+
+
+def screen_trees(trees: list[str], settings: ScreenSettings) -> list[Screened]:
+    """What becomes of each of some conversations."""
+    return [screen_row(tree, settings) for tree in trees]
+
+
+def killed() -> Screened:
+    """What becomes of a conversation that kills the process which screens it, by the memory it takes."""
+    return None, Held("failed_screen", "the process that screened it died"), Counter()
 
 
 def screen_row(tree: str, settings: ScreenSettings) -> Screened:

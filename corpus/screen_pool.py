@@ -1,23 +1,19 @@
-"""The screen on all cores: batches of rows to worker processes and back in order, and what to do when one dies."""
+"""Work on all cores: batches of rows to worker processes and back in order, and what to do when a worker dies."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Generic, TypeVar
 
 from corpus.stage import Row
-from schemas.outcome import Held
-from schemas.settings import ScreenSettings
-
-if TYPE_CHECKING:
-    from corpus.screen import Screened
 
 _SMALL_BYTES = 3 * 2**20
 """Compressed input below which one process is quicker: a worker takes 0.7 s to start and could screen 1 MB."""
@@ -28,25 +24,30 @@ _BATCHES_AHEAD = 2
 """Batches in the hands of each worker: none waits for the reader, and memory stays at a few megabytes a worker."""
 
 _log = logging.getLogger("gristmill.screen")
+
+Result = TypeVar("Result")
 Batch = list[Row]
+Work = Callable[[list[str]], list[Result]]
+"""What a worker does with the trees of a batch; it must be importable by name (`functools.partial` of such is, too)."""
+
+
+def n_workers(source: Path) -> int:
+    """Processes that a stage file is worth: one a core, or one in all for a small file."""
+    if source.stat().st_size < _SMALL_BYTES:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(
-    rows: Iterator[Row], settings: ScreenSettings, source: Path, n_processes: int | None
-) -> Iterator[tuple[Row, Screened]]:
-    """Each row with what becomes of it, in order."""
-    if n_processes is None:
-        n_processes = _cores() if source.stat().st_size >= _SMALL_BYTES else 1
+    rows: Iterator[Row], work: Work[Result], dead: Callable[[], Result], n_processes: int
+) -> Iterator[tuple[Row, Result]]:
+    """Each row with the result for its tree, in order; `dead` gives that of a row which kills its process."""
     if n_processes < 2:
         for row in rows:
-            yield row, _screen_trees([row["tree"]], settings)[0]
+            yield row, work([row["tree"]])[0]
         return
-    with _Pool(n_processes, settings) as pool:
-        yield from pool.screened(_batches(rows))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with _Pool(work, dead, n_processes) as pool:
+        yield from pool.results(_batches(rows))
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
@@ -62,31 +63,24 @@ def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
         yield batch
 
 
-def _screen_trees(trees: list[str], settings: ScreenSettings) -> list[Screened]:
-    from corpus.screen import screen_row
-
-    return [screen_row(tree, settings) for tree in trees]
-
-
-class _Pool:
+class _Pool(Generic[Result]):
     """Worker processes, started anew (not forked: the caller may have threads), replaced when one is killed."""
 
-    def __init__(self, n_processes: int, settings: ScreenSettings) -> None:
+    def __init__(self, work: Work[Result], dead: Callable[[], Result], n_processes: int) -> None:
+        self._work = work
+        self._dead = dead
         self._n_processes = n_processes
-        self._settings = settings
-        self._workers = self._started()
+        self._workers = _started(n_processes)
 
-    def __enter__(self) -> _Pool:
+    def __enter__(self) -> _Pool[Result]:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._workers.shutdown(wait=True, cancel_futures=True)
 
-    def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._n_processes, mp_context=get_context("spawn"))
-
-    def screened(self, batches: Iterator[Batch]) -> Iterator[tuple[Row, Screened]]:
-        waiting: deque[tuple[Batch, Future[list[Screened]]]] = deque()
+    def results(self, batches: Iterator[Batch]) -> Iterator[tuple[Row, Result]]:
+        """The rows of all batches with their results, in order."""
+        waiting: deque[tuple[Batch, Future[list[Result]]]] = deque()
         for batch in batches:
             waiting.append((batch, self._submit(batch)))
             if len(waiting) > _BATCHES_AHEAD * self._n_processes:
@@ -94,35 +88,39 @@ class _Pool:
         while waiting:
             yield from self._finished(waiting)
 
-    def _submit(self, batch: Batch) -> Future[list[Screened]]:
+    def _submit(self, batch: Batch) -> Future[list[Result]]:
         try:
-            return self._workers.submit(_screen_trees, [row["tree"] for row in batch], self._settings)
+            return self._workers.submit(self._work, [row["tree"] for row in batch])
         except BrokenProcessPool as error:  # a worker died since; `_finished` takes care of the batch
-            failed: Future[list[Screened]] = Future()
+            failed: Future[list[Result]] = Future()
             failed.set_exception(error)
             return failed
 
-    def _finished(self, waiting: deque[tuple[Batch, Future[list[Screened]]]]) -> Iterator[tuple[Row, Screened]]:
+    def _finished(self, waiting: deque[tuple[Batch, Future[list[Result]]]]) -> Iterator[tuple[Row, Result]]:
         batch, future = waiting.popleft()
         try:
             results = future.result()
         except BrokenProcessPool:
-            _log.warning(
-                "a worker process of the screen died; its %d conversations are screened one by one", len(batch)
-            )
-            results = [self._alone(row) for row in batch]
+            _log.warning("a worker process died; the %d conversations in its hands are taken one by one", len(batch))
+            results = list(self._one_by_one(batch))
             self._workers.shutdown(wait=False, cancel_futures=True)
-            self._workers = self._started()
+            self._workers = _started(self._n_processes)
             for at, (later, _) in enumerate(waiting):
                 waiting[at] = (later, self._submit(later))
         yield from zip(batch, results, strict=True)
 
-    def _alone(self, row: Row) -> Screened:
-        """One conversation in a process of its own: if that dies, too, it is this one that kills, and it is held."""
-        from collections import Counter
-
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as worker:
+    def _one_by_one(self, batch: Batch) -> Iterator[Result]:
+        """The results of a batch, each row alone in a process: if that dies, it is this row that kills."""
+        worker = _started(1)
+        for row in batch:
             try:
-                return worker.submit(_screen_trees, [row["tree"]], self._settings).result()[0]
+                yield worker.submit(self._work, [row["tree"]]).result()[0]
             except BrokenProcessPool:
-                return None, Held("failed_screen", "the process that screened it died"), Counter()
+                worker.shutdown(wait=False)
+                worker = _started(1)
+                yield self._dead()
+        worker.shutdown()
+
+
+def _started(n_processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"))

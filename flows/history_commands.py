@@ -168,5 +168,4 @@ def _query(file: Path, sql: str, identifier: str) -> list[dict[str, Any]]:
 
 def _rows(file: Path, ids: list[str]) -> Iterator[dict[str, Any]]:
     for conversation_id in ids:
-        sql = "SELECT COLUMNS(c -> c NOT IN ('messages', 'tree')) FROM '{file}' WHERE conversation_id = $id"
-        yield from _query(file, sql, conversation_id)
+        yield from _query(file, "SELECT * FROM '{file}' WHERE conversation_id = $id", conversation_id)

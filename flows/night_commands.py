@@ -9,7 +9,7 @@ import click
 
 from flows.cli import json_option
 from flows.console import DONE, exit_code, print_funnel, print_json, say
-from flows.nights import checked_date, find_night, only_one, tonight
+from flows.nights import checked_date, find_night, tonight
 from flows.settings_file import require_project, resolved_settings
 from schemas.errors import SettingsError
 
@@ -31,10 +31,9 @@ def run(config: Path | None, night: str | None, as_json: bool) -> int:
     for key, value, origin in resolved_settings(project):
         if origin != "default":
             say(f"  {key} = {value}  ({origin})")
-    with only_one(project):
-        from flows.night import run_night
+    from flows.night import run_night
 
-        ended = run_night(project, date)
+    ended = run_night(project, date)
     reports = ended.night.reports()
     print_funnel(reports)
     proposal = ended.night.proposal() or {}

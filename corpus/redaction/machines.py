@@ -99,7 +99,7 @@ def mac_addresses(text: str) -> Iterator[Finding]:
 
 _HOME = re.compile(
     r"(?:(?<![\w.])/(?:home|Users)/|[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
-    r"([A-Za-z][\w.-]{1,31})(?=[\\/]+\w|[\\/]?(?:[\s'\"`):;,$>]|\Z))"
+    r"([A-Za-z][\w.-]{0,30}\w)(?=[\\/]+\w|[\\/]?(?:[\s'\"`):;,.$>]|\Z))"
 )
 _NO_NAMES = frozenset(word_list("machine_users"))
 

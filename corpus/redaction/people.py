@@ -89,7 +89,7 @@ def introduced_names(text: str) -> Iterator[Finding]:
     lower = lowered(text)
     for phrases, words_min in ((_ONE_WORD_INTRODUCTIONS, 1), (_TWO_WORD_INTRODUCTIONS, 2)):
         for phrase in phrases:
-            for at in positions(lower, phrase):
+            for at in positions(lower, phrase) if phrase in lower else ():
                 yield from _introduced(text, at, at + len(phrase), words_min)
     for at in positions(lower, "my "):
         if relation := _RELATIONS.match(lower, at + 3):
@@ -130,7 +130,9 @@ _BETWEEN = re.compile(rf"(?i)[\s,;:<(\[|*\"'·–—-]{{0,5}}(?:{_LABEL}[\s:.]{{
 
 
 _PERSONAL = frozenset(("EMAIL", "IBAN", "CARD", "NATIONAL_ID", "PHONE", "ADDRESS", "BIRTH_DATE"))
-_NAME_LABEL = re.compile(r"(?i)\b(?:name|naam|nom|nombre|nome|nazwisko|имя)\b[*_\"']{0,3}[ \t]?:?[*_\"']{0,3}[ \t]{1,3}")
+_NAME_LABEL = re.compile(
+    r"(?i)\b(?:name|naam|nom|nombre|nome|nazwisko|имя)\b[*_\"']{0,3}[ \t]?:?[*_\"']{0,3}[ \t]{1,3}"
+)
 
 
 def names_beside(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:

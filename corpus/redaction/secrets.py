@@ -76,6 +76,8 @@ def _matches(text: str, form: _Form) -> Iterator[re.Match[str]]:
             yield from form.pattern.finditer(text)
         return
     for needle in form.needles:
+        if needle not in text:
+            continue
         end = 0
         for at in positions(text, needle):
             if at >= end and (match := form.pattern.match(text, at)):

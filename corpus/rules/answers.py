@@ -23,6 +23,11 @@ def _pattern(rule: Rule, key: str) -> re.Pattern[str]:
     return _any_of(tuple(rule.values[key]))
 
 
+@cache
+def _sentences(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)", re.IGNORECASE)
+
+
 def _n_words(text: str) -> int:
     """Words, two characters as one where a script has no spaces (as its dictionaries' words have in the mean)."""
     counted = words(text)
@@ -70,7 +75,7 @@ def boilerplate(talk: Talk, rule: Rule) -> str | None:
 def _is_stock(answer: str, rule: Rule) -> bool:
     if len(answer) > 400 or _n_words(answer) > rule.number("short_words_max"):
         return False
-    left = _pattern(rule, "stock").sub(" ", answer)
+    left = _sentences(tuple(rule.values["stock"])).sub(" ", answer)
     return left != answer and _n_words(left) <= rule.number("words_left_max")
 
 

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from corpus.rules.talk import Talk
 
-_CHARACTERS = 400
+_CHARACTERS = 300
 """Of the questions and of the answers each: more adds a language's certainty, not its correctness."""
 
 NO_LANGUAGE = "zxx"

@@ -77,8 +77,10 @@ class Talk:
         """The words of all prose; one a character in scripts without spaces."""
         return words(self.prose_text)
 
-
-def is_spaced(text_words: list[str]) -> bool:
-    """Whether a text's script puts spaces between words: in others three words in ten and more are one character."""
-    alone = sum(len(word) == 1 and not word.isascii() for word in text_words)
-    return alone < 0.3 * len(text_words)
+    @cached_property
+    def is_spaced(self) -> bool:
+        """Whether the script puts spaces between words: in others three words in ten and more are one character."""
+        if self.prose_text.isascii():
+            return True
+        alone = sum(len(word) == 1 and not word.isascii() for word in self.words)
+        return alone < 0.3 * len(self.words)

@@ -7,7 +7,7 @@ import re
 from ftfy.badness import BADNESS_RE
 
 from corpus.rules.catalogue import Rule
-from corpus.rules.talk import Talk, is_spaced
+from corpus.rules.talk import Talk
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
@@ -77,7 +77,7 @@ def symbols(talk: Talk, rule: Rule) -> str | None:
 
 def word_length(talk: Talk, rule: Rule) -> str | None:
     """Evidence that words are no words: too short or too long in the mean."""
-    if len(talk.words) < rule.number("words_min") or not is_spaced(talk.words):
+    if len(talk.words) < rule.number("words_min") or not talk.is_spaced:
         return None
     mean = sum(map(len, talk.words)) / len(talk.words)
     return None if rule.number("mean_min") <= mean <= rule.number("mean_max") else f"{mean:.1f} letters in the mean"
@@ -87,5 +87,5 @@ def letters(talk: Talk, rule: Rule) -> str | None:
     """Evidence that most words are numbers or signs."""
     if len(talk.words) < rule.number("words_min"):
         return None
-    share = sum(not word.isdigit() and any(map(str.isalpha, word)) for word in talk.words) / len(talk.words)
+    share = 1 - sum(map(str.isnumeric, talk.words)) / len(talk.words)
     return f"{share:.2f} of the words have a letter" if share < rule.number("share_min") else None

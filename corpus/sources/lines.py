@@ -58,8 +58,8 @@ def _several(window: Window, raw: bytes, reason: str) -> Iterator[Item]:
     while at < len(raw) and raw[at] == _OPENING:
         try:
             n_bytes = Scan().end(raw, at)
-            if n_bytes is None:
-                break
+            if n_bytes is None or _after_space(raw, at + n_bytes) - at == len(raw):
+                break  # the line is one value, whose fault is known
             piece = Place(place.offset + at, place.offset + at + n_bytes, place.line)
             whole.append(item(decode(raw[at : at + n_bytes]), piece))
         except (BrokenStructure, UnreadableRecord):

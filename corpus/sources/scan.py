@@ -17,12 +17,13 @@ class Scan:
     """Follows one value from its first byte; can be continued when more bytes have come.
 
     `position` counts from the value's beginning, so that the bytes may move in memory between two calls. `n_bytes` is
-    the value's length once its end was found.
+    the value's length once its end was found, `n_opened` how many objects and lists it has.
     """
 
     def __init__(self) -> None:
         self.position = 0
         self.n_bytes: int | None = None
+        self.n_opened = 0
         self._is_in_string = False
         self._open = bytearray()
 
@@ -61,6 +62,7 @@ class Scan:
                 self._is_in_string = True
             elif sign in _OPENING:
                 self._open.append(sign)
+                self.n_opened += 1
             elif not self._open or _CLOSING[_OPENING.index(self._open.pop())] != sign:
                 raise BrokenStructure("a bracket closes one that was not opened")
             elif not self._open:

@@ -233,6 +233,10 @@ def test_odd_names_of_files_work_and_are_shown_escaped(tmp_path):
         "my logs/caf\\xe9.jsonl",
         "my logs/two\\nlines [1].jsonl",
     }
+    source = SourceSettings(name=os.fsdecode(b"caf\xe9"), path="my logs/" + os.fsdecode(b"caf\xe9.jsonl"))
+    output = tmp_path / "out" / "odd.parquet"
+    assert pull([source], output, root=tmp_path, subject_key=KEY).kept == 1
+    assert next(read_rows(output))["source"] == "caf\\xe9"
     assert len(run(tmp_path, "my logs/two\nlines [1].jsonl")[1]) == 1
     assert dict(report.dropped) == {"unreadable": 2}
 
@@ -311,8 +315,9 @@ def test_archives_that_are_damaged_encrypted_or_bombs_say_so(tmp_path):
     (tmp_path / "secret.zip").write_bytes(content[: at + 8] + b"\x01" + content[at + 9 :])
     bomb = zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED)
     with bomb, bomb.open("conversations.json", "w") as member:
+        member.write(b"[")
         for _ in range(258):
-            member.write(b"[" + b" " * 2**20)
+            member.write(b" " * 2**20)
     make_zip(tmp_path / "pictures.zip", {"a.png": b"x"})
     for name, says in [
         ("cut.zip", "ZIP archive is damaged"),

@@ -31,6 +31,13 @@ def test_a_damaged_record_is_refused_with_the_reason_and_the_place(raw, says):
         decode(raw)
 
 
+def test_a_record_of_very_many_tiny_objects_is_refused_and_one_full_of_code_is_not():
+    """Parsed, a list of empty objects takes a hundred times its bytes; brackets in a text take nothing."""
+    with pytest.raises(UnreadableRecord, match="more than 250,000"):
+        decode(b"[" + b"{}," * 250_000 + b"{}]")
+    assert len(decode(b'["' + b"{}[" * 250_000 + b'"]')[0]) == 750_000
+
+
 def test_not_a_number_becomes_null():
     """Python loggers write NaN for a missing cost; the conversation beside it is whole."""
     assert decode(b'{"cost": NaN, "limit": -Infinity, "text": "NaN"}') == {"cost": None, "limit": None, "text": "NaN"}
