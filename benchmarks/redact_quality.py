@@ -92,7 +92,7 @@ def print_secrets(folder: Path) -> None:
     if not files:
         print(f"skipped: secret cases (nothing in {folder}; GRISTMILL_SHARED names the folder)")
     for file in files:
-        cases = [json.loads(line) for line in gzip.open(file, "rt", encoding="utf-8")]
+        cases = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
         labelled = [case for case in cases if case["should_flag"] is not None]
         counts = Counter((case["should_flag"], _is_flagged(case["text"])) for case in labelled)
         right, wanted = counts[True, True], counts[True, True] + counts[True, False]

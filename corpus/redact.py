@@ -3,6 +3,15 @@
 The whole tree is read: every part of every message, siblings and hidden ones too, tool calls and their results, the
 title and what people wrote as feedback. `[EMAIL_1]` stands for one address wherever it occurs; numbers that the log
 itself uses are skipped. What a passage is, the recognisers of corpus/redaction say.
+
+Why these recognisers: on 1,500 labelled sentences (presidio-research) and the same machine, one core,
+                      e-mail     card       IBAN       IP         phone      US SSN     MB/s of real chats
+    ours              1.00/1.00  0.93/1.00  1.00/1.00  1.00/1.00  0.76/1.00  1.00/1.00  2.3, all classes
+    presidio 2.2      1.00/1.00  0.77/1.00  0.95/1.00  1.00/1.00  0.59/0.73  1.00/1.00  0.36, these six
+(recall/precision; presidio's pattern recognisers without a language model, which still bring spaCy along, 550 MB, and
+ask the network for a list of domains). Of names 0.05 are found, at a precision of 0.89, and of addresses 0.24: what is
+somebody's is taken from the context alone. detect-secrets 1.5 finds more of the secret scanners' test cases, but flags
+all but a few of the negative ones, too, when it reads free text, at 0.08 MB/s.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class EmbeddedJudge:
             yield self._verdict(turns, next(readings), started)
 
     def _verdict(self, turns: Sequence[Turn], reading: Reading, started: float) -> Verdict:
-        features = scorer.text_features(turns) | scorer.likelihood_features(reading.answer_logprob)
+        features = scorer.text_features(turns, self._head) | scorer.likelihood_features(reading.answer_logprob)
         measured = {
             "model_rating": float(sum((i + 1) * p for i, p in enumerate(reading.ratings))),
             "answer_logprob": reading.answer_logprob,

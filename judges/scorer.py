@@ -21,58 +21,10 @@ from schemas.conversation import Turn
 
 DEFAULT_HEAD = Path(__file__).parent / "heads" / "cheap.toml"
 ENOUGH_WORDS = 120
-"""Words after which length is no merit any more: 19 in 20 of PandaLM's winning answers are shorter."""
+"""Words of an answer after which length is no merit any more (benchmarks/judge_agreement.py prints the quantiles of the
+answers that people preferred)."""
 
 _WORD = re.compile(r"\w+")
-_COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "can",
-        "do",
-        "does",
-        "for",
-        "from",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "is",
-        "it",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "please",
-        "should",
-        "so",
-        "that",
-        "the",
-        "this",
-        "to",
-        "was",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
 _REFUSAL = re.compile(
     r"\b(as an ai( language)? model|i('m| am) (sorry|unable|not able)|i can(no|')t (help|assist|do|provide|answer))",
     re.I,
@@ -93,25 +45,27 @@ class Head:
     digest: str
     bias: float
     weights: Mapping[str, float]
+    common_words: frozenset[str]
 
 
 def load_head(path: Path = DEFAULT_HEAD) -> Head:
     """The weights in a TOML file."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Head(f"{table['id']}-{table['version']}", digest(table), table["bias"], table["weights"])
+    name = f"{table['id']}-{table['version']}"
+    return Head(name, digest(table), table["bias"], table["weights"], frozenset(table["common_words"].split()))
 
 
-def text_features(turns: Sequence[Turn]) -> dict[str, float]:
+def text_features(turns: Sequence[Turn], head: Head) -> dict[str, float]:
     """What can be read off the text, each between 0 and 1."""
     answers = [turn.content for turn in turns if turn.role == "assistant"]
     questions = [turn.content for turn in turns if turn.role == "user"]
     said = "\n".join(answers)
     words = _words(said)
-    n_words = len(words) / max(1, len(answers))
+    n_words = (len(words) - len(_UNSPACED.findall(said)) / 2) / max(1, len(answers))
     whole = "\n".join(turn.content for turn in turns if turn.role != "system")
     return {
         "answer_length": min(1.0, math.log1p(n_words) / math.log1p(ENOUGH_WORDS)),
-        "relevance": _relevance("\n".join(questions), said),
+        "relevance": _relevance("\n".join(questions), said, head.common_words),
         "variety": min(1.0, len(set(words)) / max(1.0, len(words) ** 0.8)),
         "compressible": _compressible(said),
         "ending": _ending(answers[-1] if answers else ""),
@@ -124,12 +78,12 @@ def text_features(turns: Sequence[Turn]) -> dict[str, float]:
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case words; characters of scripts without spaces count as a word a pair."""
+    """Lower-case words; of scripts without spaces each character."""
     return _WORD.findall(_UNSPACED.sub(lambda found: f" {found[0]} ", text.lower()))
 
 
-def _relevance(question: str, answer: str) -> float:
-    asked = {word[:6] for word in _words(question)[:400]} - _COMMON
+def _relevance(question: str, answer: str, common: frozenset[str]) -> float:
+    asked = {word[:6] for word in _words(question)[:400]} - common
     found = {word[:6] for word in _words(answer)}
     return min(1.0, 2 * len(asked & found) / max(4, min(len(asked), 24)))
 

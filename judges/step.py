@@ -23,7 +23,7 @@ Row = dict[str, Any]
 CHUNK = 32
 """Conversations judged and stored together: what a kill costs at most (seconds), and enough to fill a batch."""
 AFTER_ALL_NIGHTS = 2**31 - 1
-"""The sequence number of a run outside a night: all that nights have judged is known to it, and nothing of it to them."""
+"""The sequence number of a run outside a night: it knows what nights have judged, and they nothing of it."""
 
 
 class JudgeStep:
@@ -59,7 +59,7 @@ class JudgeStep:
         yield from self._judged(waiting, known)
 
     def facts(self) -> Mapping[str, Any]:
-        """Counts (`n_judged`, `n_from_store`, `n_unrated`), `tokens`, `judge_seconds`, `cost` and the judge's identity."""
+        """Counts (`n_judged`, `n_from_store`, `n_unrated`), `tokens`, `judge_seconds`, `cost`, who judged."""
         names = ("n_judged", "n_from_store", "n_unrated", "tokens")
         return {
             **{name: self._counts[name] for name in names},

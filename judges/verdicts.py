@@ -33,7 +33,10 @@ class VerdictStore:
     def find(self, judge: str, content_ids: Sequence[str]) -> dict[str, tuple[int, Verdict]]:
         """The known verdicts of a judge (by identity digest): content id -> (night's sequence, verdict)."""
         with self._connected() as connection:
-            sql = "SELECT content_id, sequence, verdict FROM verdicts WHERE judge = ? AND content_id IN (SELECT unnest(?))"
+            sql = (
+                "SELECT content_id, sequence, verdict FROM verdicts"
+                " WHERE judge = ? AND content_id IN (SELECT unnest(?))"
+            )
             rows = connection.execute(sql, [judge, list(content_ids)]).fetchall()
         return {content_id: (sequence, Verdict.from_json(orjson.loads(text))) for content_id, sequence, text in rows}
 

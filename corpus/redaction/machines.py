@@ -10,9 +10,10 @@ from corpus.redaction.finding import Finding, before, positions
 from corpus.redaction.word_lists import word_list
 
 # RFC 5321: 64 characters before the @, 255 after it.
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
+# Of the signs that RFC 5321 allows those in use: between the others an address may stand. Markdown writes \_ for _.
+_LOCAL = re.compile(r"(?:[\w.+%'’-]|\\_){1,64}\Z")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@-])")
-_LEADING = "!#$%&'*+/=?^`{|}~.-"
+_LEADING = "%'’.+-"
 _MOST_AT_SIGNS = 100_000
 """A text with more is no text; its @ beyond are not looked at (a find costs some microseconds)."""
 
@@ -40,12 +41,15 @@ def emails(text: str) -> Iterator[Finding]:
             continue
         if text[at - len(name) - 1 : at - len(name)] == ":" and "://" in text[max(0, at - 200) : at]:
             continue  # user:password@host of a URL, which the secrets' recogniser reads
-        yield Finding(at - len(name), domain.end(), "EMAIL", f"{name}@{host}".lower())
+        yield Finding(at - len(name), domain.end(), "EMAIL", f"{name}@{host}".replace("\\_", "_").lower())
 
 
 _IPV4 = re.compile(r"(?<![\w.-])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]{0,5}:)[0-9A-Fa-f:]{6,39}(?![\w:])")
-_VERSION = re.compile(r"(?:\b(?:v|ver|release|build|firmware|oid|section|§)\.? ?|version[\"' :=]{0,5}|[a-z]/)\Z")
+_VERSION = re.compile(
+    r"(?:\b(?:v|ver|release|build|firmware|oid|section|clause|§)\.? ?|"
+    r"version(?: is)?[\"' :=]{0,5}|\([=<>~]{1,2} ?|[a-z]/)\Z"
+)
 # Not the address of anybody: this machine, this network, private networks (RFC 1918, 6598, 4193), groups, the reserved
 # end. Addresses for documentation are replaced like real ones: nothing tells a reader that nobody has them.
 _NOBODYS = tuple(ip_network(network) for network in word_list("nobodys_networks"))

@@ -77,8 +77,8 @@ _PHONE_WORDS = re.compile(
     r"number|dial|desk|office|hours|mobile on|hotline)\b|电话|手机|電話|携帯|फ़ोन|फोन|هاتف|جوال|טלפון|전화)[^\n]{0,16}\Z"
 )
 _REACH_WORDS = re.compile(
-    r"\b(?:call|reach|text|contact|ring|message|messages|(?:my|his|her|our|the|mobile|cell) number|nummer|numéro|número|numero|joindre|erreichen|"
-    r"erreichbar|bellen|llam\w+|registered|answering)\b[^\n]{0,24}\Z"
+    r"\b(?:call|reach|text|contact|ring|message|messages|(?:my|his|her|our|the|mobile|cell) number|nummer|numéro|"
+    r"número|numero|joindre|erreichen|erreichbar|bellen|llam\w+|registered|answering)\b[^\n()]{0,24}\Z"
 )
 _NOT_PHONE = re.compile(rf"(?:\b(?:{'|'.join(word_list('not_phone'))})[\w #:./]{{0,12}}|\d[:.])\Z")
 _NORTH_AMERICAN = re.compile(rf"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)\d{{3}}[-. ]\d{{4}}{_EXTENSION}\Z")
@@ -95,12 +95,15 @@ def is_phone(written: str, digits: str, context: str) -> bool:
     be written as people write telephone numbers, or stand behind a word such as "tel".
     """
     written = written.strip()
+    groups = _GROUPS.findall(written)
     if _NOT_PHONE.search(context) or _DATE.match(written) or len(set(digits)) < 3:
         return False
+    if written.count("/") > 1 or all(group[0] == "0" for group in groups) and len(groups) > 2:
+        return False  # dates and counts: 09/2012 09/2010, 028 029 030
     if written.startswith("+"):
-        return 8 <= len(digits) <= 15 and _has_country(digits)
-    groups = [len(group) for group in _GROUPS.findall(written)]
-    if len(digits) > 15 or len(groups) > 6 or max(groups) < 2 or sum(length == 1 for length in groups) > 1:
+        return (written[1] != " " or len(groups) > 1) and 8 <= len(digits) <= 15 and _has_country(digits)
+    lengths = [len(group) for group in groups]
+    if len(digits) > 15 or len(groups) > 6 or max(lengths) < 2 or lengths.count(1) > 1:
         return False
     if _NORTH_AMERICAN.match(written):
         return True

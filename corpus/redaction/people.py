@@ -107,7 +107,10 @@ def introduced_names(text: str) -> Iterator[Finding]:
 
 
 def _names_a_group(line: str) -> bool:
-    return any(word.strip(".,:!").lower() in ("team", "inc", "ltd", "committee", "department") for word in line.split())
+    return any(
+        word.strip(".,:!").lower() in ("team", "inc", "ltd", "committee", "department", "support", "service")
+        for word in line.split()
+    )
 
 
 def _introduced(text: str, at: int, end: int, words_min: int) -> Iterator[Finding]:

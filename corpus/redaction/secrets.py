@@ -121,8 +121,13 @@ _NAME = (
 )
 _ASSIGNED = re.compile(
     rf"(?i)(?P<name>{_NAME}[\w.-]{{0,30}})[\"'`\]]{{0,2}}"
-    r"(?P<sign>\s{0,20}(?:=>|:=|[:=：])\s{0,20}|\s{1,3}(?:is|ist|es|est|was|to)\s{1,3}|\s{1,3}|は|是|=)"
+    r"(?P<sign>[ \t]{0,20}(?:=>|:=|[:=：])[ \t]{0,20}|[ \t]{1,3}(?:is|ist|es|est|was|to)[ \t]{1,3}|[ \t]{1,3}|は|是)"
     r"(?P<quote>[\"'`]{0,3})(?P<value>[^\s\"'`]{4,300})"
+)
+# Names that contain a telling word and hold something else: a server, a limit, a key that everybody may have.
+_NO_SECRETS = re.compile(
+    r"public|(?:server|policy|field|url|uri|file|path|length|count|limit|id|name|type|hash|reset|expir\w*|label|hint|stdin|"
+    r"placeholder|endpoint|provider|manager|service|store|class|version|region|usage|budget|size|min|max)s?\Z"
 )
 _CODE = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*\Z")
 _PUNCTUATION = ".,;:!?)]}>*|"
@@ -147,7 +152,13 @@ def _assigned(text: str) -> Iterator[Finding]:
 
 def _looks_secret(value: str, name: str, *, is_quoted: bool, has_sign: bool) -> bool:
     """Whether an assigned value is one that somebody chose or a machine drew, and not code or a stand-in for one."""
-    if len(value) < 6 or is_stand_in(value) or any(sign in value for sign in "(){}[]<>\\") or "://" in value:
+    if (
+        len(value) < 6
+        or is_stand_in(value)
+        or _NO_SECRETS.search(name)
+        or any(sign in value for sign in "(){}[]<>\\")
+        or "://" in value
+    ):
         return False
     has_digit = any(character.isdigit() for character in value)
     has_letter = any(character.isalpha() for character in value)
@@ -171,8 +182,8 @@ def _is_random(value: str) -> bool:
 
 _STAND_INS = re.compile(
     r"(?i)x{4,}|\*{3,}|\.{3}|…|#{4,}|0{8,}|your|my_?(?:password|secret|token|key|api)|<[^>]*>|\$\{|\{\{|%[sd(]|"
-    r"placeholder|change.?me|insert|redacted|dummy|1234567890abcdef|abcdef1234567890|_here\b|"
-    r"\A(?:user)?(?:password|passwd|pass|secret|token|string|required|none|null|true|false|undefined|example|admin|root|guest|test|user|db_?pass(?:word)?)\d{0,3}\Z"
+    r"placeholder|change.?me|insert|redacted|dummy|0123456789abcdef|1234567890abcdef|abcdef1234567890|_here\b|"
+    r"\A(?:user)?(?:password|passwd|pass|secret|token|string|required|none|null|true|false|undefined|example|admin|root|guest|test|user|db_?pass(?:word)?)\d{0,3}!?\Z"
 )
 
 

@@ -12,7 +12,7 @@ from schemas.conversation import Turn
 _FENCE = re.compile(r"^[ \t>]{0,12}(```+|~~~+)", re.MULTILINE)
 _INLINE_CODE = re.compile(r"`[^`\n]{1,400}`")
 _TABLE_ROW = re.compile(r"^[ \t]*\|.*$", re.MULTILINE)
-_TOOL_CALL = re.compile(r"<tool_call>.*?</tool_call>", re.DOTALL)
+_CALL_BEGIN, _CALL_END = "<tool_call>", "</tool_call>"
 
 Span = tuple[int, int]
 
@@ -39,11 +39,20 @@ def prose_of(text: str) -> str:
         pieces.append(text[at:start])
         at = end
     prose = "\n".join([*pieces, text[at:]]) if pieces else text
-    if "<tool_call>" in prose:
-        prose = _TOOL_CALL.sub(" ", prose)
+    if _CALL_BEGIN in prose:
+        prose = _without_calls(prose)
     if "|" in prose:
         prose = _TABLE_ROW.sub("", prose)
     return _INLINE_CODE.sub(" ", prose) if "`" in prose else prose
+
+
+def _without_calls(text: str) -> str:
+    """The text without tool calls; a pattern would look for the end anew from each beginning that has none."""
+    pieces, at = [], 0
+    while (begin := text.find(_CALL_BEGIN, at)) >= 0 and (end := text.find(_CALL_END, begin)) >= 0:
+        pieces.append(text[at:begin])
+        at = end + len(_CALL_END)
+    return " ".join([*pieces, text[at:]])
 
 
 @dataclass(frozen=True)
@@ -73,14 +82,19 @@ class Talk:
         return "\n".join(text for _, text in self.prose)
 
     @cached_property
+    def answer_text(self) -> str:
+        """The assistant's prose as one text."""
+        return "\n".join(self.answers)
+
+    @cached_property
     def words(self) -> list[str]:
-        """The words of all prose; one a character in scripts without spaces."""
-        return words(self.prose_text)
+        """The words of the assistant's prose; one a character in scripts without spaces."""
+        return words(self.answer_text)
 
     @cached_property
     def is_spaced(self) -> bool:
         """Whether the script puts spaces between words: in others three words in ten and more are one character."""
-        if self.prose_text.isascii():
+        if self.answer_text.isascii():
             return True
         alone = sum(len(word) == 1 and not word.isascii() for word in self.words)
         return alone < 0.3 * len(self.words)

@@ -67,11 +67,11 @@ _SYMBOLS = re.compile(r"#|…|\.\.\.")
 
 def symbols(talk: Talk, rule: Rule) -> str | None:
     """Evidence of more hash signs and ellipses than words bear."""
-    if "#" not in talk.prose_text and ".." not in talk.prose_text and "…" not in talk.prose_text:
+    if "#" not in talk.answer_text and ".." not in talk.answer_text and "…" not in talk.answer_text:
         return None
     if len(talk.words) < rule.number("words_min"):
         return None
-    ratio = len(_SYMBOLS.findall(_HEADING.sub("", talk.prose_text))) / len(talk.words)
+    ratio = len(_SYMBOLS.findall(_HEADING.sub("", talk.answer_text))) / len(talk.words)
     return f"{ratio:.2f} a word" if ratio > rule.number("ratio_max") else None
 
 

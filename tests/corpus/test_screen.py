@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 
 import orjson
@@ -142,7 +143,7 @@ GOOD = {
     "en": talk(QUESTION, ANSWER),
     "de": talk(
         "Wie macht man Kartoffelsalat, der nicht trocken wird?",
-        "Festkochende Kartoffeln, warme Brühe und Geduld: Die Brühe kommt vor dem Öl dazu.",
+        "Festkochende Kartoffeln, warme Brühe und Geduld; das Öl kommt zuletzt.",
     ),
     "fr": talk(
         "Pourquoi laisser reposer la pâte à crêpes ?",
@@ -202,7 +203,7 @@ SOUND_ANSWERS = [
     "Eat these:\n\n- apples\n- pears\n- plums and every other kind of fruit that grows on trees in your garden at home",
     "Use a loop:\n\n```python\nfor n in range(3):\n    print(n)\n    print(n)\n    print(n)\n    print(n)\n```",
     "| a | b |\n|---|---|\n| 1 | 2 |\n| 1 | 2 |\n\nThat is the table you asked for, with every value written twice.",
-    "Roses are red,\nViolets are blue,\nThe chorus comes back,\nAnd the verse comes too,\nRoses are red,\nViolets are blue",
+    "Roses are red,\nViolets are blue,\nThe chorus is back,\nThe verse comes, too,\nRoses are red,\nViolets are blue",
     "The result is 12 * 12 = 144, then 144 / 6 = 24, and 24 - 4 = 20; so x = 20, y = 4, z = 2 and the sum is 26.",
     "As an AI language model, I don't have personal opinions, but here are some points for and against each of them: "
     "the violin is small and cheap to rent, the recorder is easier to begin with and needs no tuning at all.",
@@ -210,13 +211,13 @@ SOUND_ANSWERS = [
     + "_end|>` and `[IN"
     + "ST]` mark turns:\n\n```\n<|im"
     + "_start|>user\n```\n\nLeave them out of your text.",
-    "The page said \"I'm sorry, but I can't assist with that request\", which means that the filter was triggered by a word.",
-    'Use `<div class="a">` for the box:\n\n```html\n<div><div><div><div><div><div></div></div></div></div></div></div>\n```',
-    "A summer campaign could say: free shipping on every order until Sunday, with a code for subscribers of the letter.",
+    "The page said \"I'm sorry, but I can't assist with that request\", so the filter was triggered by a word.",
+    'Use `<div class="a">` for the box:\n\n```html\n<div><div><div><div><div></div></div></div></div></div>\n```',
+    "A summer campaign could say: free shipping on every order until Sunday, with a code for readers of the letter.",
     "See https://docs.python.org/3/library/itertools.html for the functions that give combinations and permutations",
     "Café, naïve, Zürich, São Paulo, Łódź: accents are fine. The price is 5 € ± 10 %, that’s “cheap” – isn’t it…",
     "# Plan\n\n## Week 1\n\n### Day 1\n\nWalk for half an hour.\n\n### Day 2\n\nRest, and stretch in the evening.",
-    "Error 404 means that the server is reached but has no such page; check the path, and look for capital letters in it. "
+    "Error 404 means that the server is reached but has no such page; check the path, and look for capitals in it. "
     "If that is right, see whether the file was deployed, and whether the web server may read the folder it lies in.",
 ]
 
@@ -300,6 +301,22 @@ def test_code_is_left_out_of_prose_and_an_open_block_is_seen():
     assert code_blocks("````\n```\nx\n````\ny") == ([(0, 15)], False)
     assert code_blocks("a\n```\nx")[1]
     assert reason(talk(QUESTION, "Here it is:\n\n```bash\nfind . -name '*.JPG'")) == "truncated_answer"
+
+
+@pytest.mark.parametrize(
+    "unit", ["<tool_call>", "```\n", "`a", "<a ", "|a\n", "# ", "...", "a\n", "I'm sorry, but ", "&lt;", "漢字"]
+)
+def test_hostile_answers_take_time_in_proportion_to_their_length(unit):
+    """One message of 30 MB must not stop a night: four times the text may take eight times as long, not sixteen."""
+    trees = [canonical_bytes(talk(QUESTION, (unit * n)[: 3 * n]).to_json()).decode() for n in (20_000, 80_000)]
+    short, long = (_seconds(tree) for tree in trees)
+    assert long < 8 * max(short, 0.05)
+
+
+def _seconds(tree):
+    started = time.process_time()
+    screen_row(tree, ScreenSettings(max_words=10**6))
+    return time.process_time() - started
 
 
 def test_shares_of_repetition_are_those_of_arithmetic():
@@ -387,12 +404,12 @@ ALL = [*BAD.values(), *GOOD.values()]
 
 
 def test_rows_keep_their_order_and_add_up_and_satisfy_the_contract(tmp_path):
-    """in = kept + dropped + held, and the next step reads what this one wrote."""
+    """The law: in = kept + dropped + held, and the next step reads what this one wrote."""
     source, output, calls = written(tmp_path, ALL), tmp_path / "screened.parquet", []
     report = screen(source, output, DEFAULTS, on_row=lambda: calls.append(1))
     assert (report.n_in, report.kept, sum(report.dropped.values())) == (len(ALL), len(GOOD), len(BAD))
     assert len(calls) == len(ALL)
-    assert report.facts["rules"] == {name: 1 for name in sorted(BAD)}
+    assert report.facts["rules"] == dict.fromkeys(sorted(BAD), 1)
     frame = pl.read_parquet(output)
     assert failures(frame, stage_contracts()["screened"]) == []
     assert frame["native_id"].to_list() == [str(len(BAD) + n) for n in range(len(GOOD))]
