@@ -121,12 +121,12 @@ _NAME = (
 )
 _ASSIGNED = re.compile(
     rf"(?i)(?P<name>{_NAME}[\w.-]{{0,30}})[\"'`\]]{{0,2}}"
-    r"(?P<sign>[ \t]{0,20}(?:=>|:=|[:=：])[ \t]{0,20}|[ \t]{1,3}(?:is|ist|es|est|was|to)[ \t]{1,3}|[ \t]{1,3}|は|是)"
+    r"(?P<sign>[ \t]{0,20}(?:=>|:=|[:=：])\s{0,20}|[ \t]{1,3}(?:is|ist|es|est|was|to)[ \t]{1,3}|[ \t]{1,3}|は|是)"
     r"(?P<quote>[\"'`]{0,3})(?P<value>[^\s\"'`]{4,300})"
 )
 # Names that contain a telling word and hold something else: a server, a limit, a key that everybody may have.
 _NO_SECRETS = re.compile(
-    r"public|(?:server|policy|field|url|uri|file|path|length|count|limit|id|name|type|hash|reset|expir\w*|label|hint|stdin|"
+    r"public|(?:server|policy|field|url|uri|file|path|length|count|limit|(?<!secret_)(?<!secret)id|name|type|hash|reset|expir\w*|label|hint|stdin|"
     r"placeholder|endpoint|provider|manager|service|store|class|version|region|usage|budget|size|min|max)s?\Z"
 )
 _CODE = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*\Z")
