@@ -30,6 +30,8 @@ verdicts, which should not differ from one machine to the next."""
 _FTYPES = {"Q8_0": llama.LLAMA_FTYPE_MOSTLY_Q8_0, "Q4_0": llama.LLAMA_FTYPE_MOSTLY_Q4_0}
 STRIDE = 8
 """Every eighth token of the assistant is looked at: some 30 of a 250-token answer, at a tenth of the price of all."""
+LOOKS_MIN = 16
+"""Short answers are looked at more closely, so that the mean rests on this many tokens where there are so many."""
 N_SEQUENCES = 16
 N_TOKENS = 4096
 """Sequences and tokens of one batch, besides the prefix; the KV cache of the embedded model takes 0.1 GB for them."""
@@ -267,7 +269,8 @@ class Reader:
 
 def _looked_at(is_answer: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The places before the answer's tokens, at the stride: their logits tell the likelihood of the next token."""
-    return np.flatnonzero(is_answer[1:])[::STRIDE]
+    places = np.flatnonzero(is_answer[1:])
+    return places[:: max(1, min(STRIDE, len(places) // LOOKS_MIN))]
 
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from corpus.redaction.finding import PLACEHOLDER, Finding, lowered, positions
+from corpus.redaction.finding import PLACEHOLDER, Finding, before, lowered, positions
 from corpus.redaction.word_lists import word_list
 
 _FORMS_FILE = Path(__file__).with_name("secret_forms.toml")
@@ -135,6 +135,8 @@ _PUNCTUATION = ".,;:!?)]}>*|"
 
 def _assigned(text: str) -> Iterator[Finding]:
     for match in _ASSIGNED.finditer(text):
+        if "public" in before(text, match.start(), 12):  # publicKeyToken
+            continue
         value = match["value"].split(";")[0].split("&")[0] if match["sign"].strip() == "=" else match["value"]
         value = value.rstrip(_PUNCTUATION if not match["quote"] else ",;")
         has_sign = bool(match["sign"].strip(" \t")) and match["sign"].strip().lower() not in (

@@ -126,7 +126,7 @@ LEFT_ALONE = [
     "Einstein was born on 14 March 1879 in Ulm; Ada Lovelace (born 10 December 1815) wrote programs.",
     "The 9 Supreme Court justices; 123 Main Street in the example; /home/user/app and /Users/Shared.",
     "Wie heißt die Hauptstadt? Quel est le numéro 12345 ? 今天是2024年5月1日。",
-    "kpasswd_server = kdc.mail.example:464, publicKeyToken=31bf3856ad364e35, docker login --password-stdin 4835.ecr.test",
+    "kpasswd_server = kdc.mail.example:464, publicKeyToken=31bf3856ad364e35, docker --password-stdin 4835.ecr.test",
     "sqrt(81000000 + 16000000), from 07/2012 - 09/2012 09/2010, rows 026 027 028 029 030, gem (= 7.0.4.2)",
     "from New York to Los Angeles with Monte Carlo methods; call foo(1234567) and f(x) = 2x + 1000000",
     "UUID 123e4567-e89b-12d3-a456-426614174000, sha256 " + "0" * 64 + ", commit 9fceb02d0ae598e95dc970b7",
