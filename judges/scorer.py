@@ -1,127 +1,125 @@
-"""A rating from cheap features: what the judge ships with until a head is trained on people's decisions.
+"""The scorer: a linear head on cheap features, until a trained head takes its place behind the same interface.
 
-A 135M model asked for a rating answers at chance, so its word is recorded but does not count here. What counts can be
-read off the text (length up to what an answer needs, relevance, variety, loops, how it ends, refusals) and off the
-likelihood of the assistant's words. Ordinary chats land between 6 and 9, curt ones around 4, junk below 3. It says
-little about truth. Weights are data: judges/heads/cheap.toml.
+The weights are data with a version and a digest (judges/heads/cheap.toml), made by a command of benchmarks/. How far it
+agrees with people is measured there and written in judges/README.md; it must not be presented as better than that.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import tomllib
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from judges.measures import VERSION, measure
 from schemas.canonical import digest
 from schemas.conversation import Turn
+from schemas.errors import JudgeError
+from schemas.verdict import RATING_MAX, RATING_MIN
 
 DEFAULT_HEAD = Path(__file__).parent / "heads" / "cheap.toml"
-ENOUGH_WORDS = 120
-"""Words of an answer after which length is no merit any more (benchmarks/judge_agreement.py prints the quantiles of the
-answers that people preferred)."""
-
-_WORD = re.compile(r"\w+")
-_REFUSAL = re.compile(
-    r"\b(as an ai( language)? model|i('m| am) (sorry|unable|not able)|i can(no|')t (help|assist|do|provide|answer))",
-    re.I,
-)
-_ABOUT_RATING = re.compile(
-    r"\b(rat(e|ing|ed)|scor(e|ed|ing)|judge|evaluat(or|ion))\b.{0,60}\b(10|ten|perfect|highest|maximum)\b"
-    r"|\b10\s*/\s*10\b|\b10 out of 10\b|<\|im_|\brating\s*:\s*\d",
-    re.I | re.S,
-)
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Head:
-    """The weights of the scorer, with the digest that verdicts name."""
+    """Weights by feature, the map from score to rating, and which features speak for which criterion.
 
-    name: str
-    digest: str
-    bias: float
+    A score is the weighted sum of features; a rating is 1 + 9 / (1 + exp(-slope * (score - centre))). A
+    criterion's rating is what the rating would be if only its own features differed from the typical ones.
+    """
+
+    id: str
+    version: int
+    slope: float
+    centre: float
     weights: Mapping[str, float]
-    common_words: frozenset[str]
+    bounds: Mapping[str, tuple[float, float]]
+    criteria: Mapping[str, tuple[str, ...]]
+    typical: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """Id and version, such as `cheap-1`."""
+        return f"{self.id}-{self.version}"
+
+    def digest(self) -> str:
+        """SHA-256 of all parameters and of the version of the features."""
+        return digest([VERSION, asdict(self)])
+
+    def score(self, features: Mapping[str, float]) -> float:
+        """The weighted sum; a feature that was not measured counts with its typical value."""
+        return sum(weight * self._value(name, features) for name, weight in self.weights.items())
+
+    def rating(self, features: Mapping[str, float]) -> float:
+        """1 to 10, two decimals."""
+        return self._rating(self.score(features))
+
+    def criterion(self, name: str, features: Mapping[str, float]) -> float:
+        """The rating as it would be if all but this criterion's features had their typical values."""
+        own = self.criteria[name]
+        return self.rating({**self.typical, **{key: value for key, value in features.items() if key in own}})
+
+    def _value(self, name: str, features: Mapping[str, float]) -> float:
+        low, high = self.bounds.get(name, (0.0, 1.0))
+        return min(high, max(low, features.get(name, self.typical.get(name, 0.0))))
+
+    def _rating(self, score: float) -> float:
+        share = 1 / (1 + math.exp(min(60.0, max(-60.0, -self.slope * (score - self.centre)))))
+        return round(RATING_MIN + (RATING_MAX - RATING_MIN) * share, 2)
 
 
-def load_head(path: Path = DEFAULT_HEAD) -> Head:
-    """The weights in a TOML file."""
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    name = f"{table['id']}-{table['version']}"
-    return Head(name, digest(table), table["bias"], table["weights"], frozenset(table["common_words"].split()))
+def load_head(path: Path | None = None) -> Head:
+    """The head in a TOML file; without a path the one that ships.
+
+    Raises:
+        JudgeError: the file is missing or damaged.
+    """
+    file = path or DEFAULT_HEAD
+    try:
+        plain: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Head(
+            id=str(plain["id"]),
+            version=int(plain["version"]),
+            slope=float(plain["slope"]),
+            centre=float(plain["centre"]),
+            weights=_numbers(plain["weights"]),
+            bounds={name: (float(low), float(high)) for name, (low, high) in plain["bounds"].items()},
+            criteria={name: tuple(features) for name, features in plain["criteria"].items()},
+            typical=_numbers(plain["typical"]),
+        )
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise JudgeError(
+            f"the judge's head {file} cannot be read ({error}); install Gristmill again, or make the head with "
+            "`python -m benchmarks.judge_agreement --fit`"
+        ) from error
 
 
-def text_features(turns: Sequence[Turn], head: Head) -> dict[str, float]:
-    """What can be read off the text, each between 0 and 1."""
-    answers = [turn.content for turn in turns if turn.role == "assistant"]
-    questions = [turn.content for turn in turns if turn.role == "user"]
-    said = "\n".join(answers)
-    words = _words(said)
-    n_words = (len(words) - len(_UNSPACED.findall(said)) / 2) / max(1, len(answers))
-    whole = "\n".join(turn.content for turn in turns if turn.role != "system")
-    return {
-        "answer_length": min(1.0, math.log1p(n_words) / math.log1p(ENOUGH_WORDS)),
-        "relevance": _relevance("\n".join(questions), said, head.common_words),
-        "variety": min(1.0, len(set(words)) / max(1.0, len(words) ** 0.8)),
-        "compressible": _compressible(said),
-        "ending": _ending(answers[-1] if answers else ""),
-        "refusal": float(bool(_REFUSAL.search(said[:400]))),
-        "about_rating": float(bool(_ABOUT_RATING.search(whole))),
-        "shouting": min(1.0, 3 * sum(c.isupper() for c in said) / max(1, sum(c.isalpha() for c in said)))
-        if said
-        else 0.0,
-    }
+def _numbers(plain: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in plain.items()}
 
 
-def _words(text: str) -> list[str]:
-    """Lower-case words; of scripts without spaces each character."""
-    return _WORD.findall(_UNSPACED.sub(lambda found: f" {found[0]} ", text.lower()))
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A rating, ratings by criterion, and the features that they were made from."""
+
+    rating: float
+    criteria: Mapping[str, float]
+    features: Mapping[str, float]
 
 
-def _relevance(question: str, answer: str, common: frozenset[str]) -> float:
-    asked = {word[:6] for word in _words(question)[:400]} - common
-    found = {word[:6] for word in _words(answer)}
-    return min(1.0, 2 * len(asked & found) / max(4, min(len(asked), 24)))
+def score_conversation(
+    turns: Sequence[Turn], reading: Mapping[str, float], head: Head, criteria: Sequence[str]
+) -> Score:
+    """Rates by the text's cheap features and the reading's likelihoods.
 
-
-def _compressible(text: str) -> float:
-    """1 for ordinary prose (deflate leaves 40 % or more of 1 kB), 0 for a loop (under 10 %)."""
-    raw = text.encode("utf-8", "replace")[:8000]
-    if len(raw) < 200:
-        return 1.0
-    return min(1.0, max(0.0, (len(zlib.compress(raw, 6)) / len(raw) - 0.1) / 0.25))
-
-
-def _ending(answer: str) -> float:
-    last = answer.rstrip()
-    if not last or last.count("```") % 2:
-        return 0.0
-    if last[-1] in ".!?:)]}`\"'»”’*|。！？…।؟" or len(last.splitlines()[-1]) < 60 and "\n" in last:
-        return 1.0
-    return 0.3
-
-
-def likelihood_features(logprob: float) -> dict[str, float]:
-    """Fluency from the mean log-likelihood a token: 0 at -5 (noise), 1 at -2 (plain prose); 0.5 where unknown."""
-    return {"fluency": 0.5 if math.isnan(logprob) else min(1.0, max(0.0, (logprob + 5) / 3))}
-
-
-def rate(features: Mapping[str, float], head: Head) -> float:
-    """The rating from 1 to 10, with two decimals."""
-    logit = head.bias + sum(weight * features[name] for name, weight in head.weights.items())
-    return round(1 + 9 / (1 + math.exp(-logit)), 2)
-
-
-def criteria(features: Mapping[str, float]) -> dict[str, float]:
-    """Ratings from 1 to 10 by criterion of the rubric that ships, from the features that speak of it."""
-    parts = {
-        "relevance": (features["relevance"], 1 - features["refusal"]),
-        "completeness": (features["answer_length"], features["ending"]),
-        "form": (features["compressible"], features["variety"], features["fluency"]),
-        "honesty": (1 - features["about_rating"],),
-    }
-    return {name: round(1 + 9 * sum(values) / len(values), 1) for name, values in parts.items()}
+    Args:
+        turns: the conversation; at least one turn is the assistant's.
+        reading: `Reading.features`.
+        head: the weights.
+        criteria: the rubric's criteria; those that the head has no features for are left out.
+    """
+    features = {**measure(turns), **reading}
+    by_criterion = {name: head.criterion(name, features) for name in criteria if name in head.criteria}
+    return Score(rating=head.rating(features), criteria=by_criterion, features=features)

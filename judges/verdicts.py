@@ -23,25 +23,21 @@ CREATE TABLE IF NOT EXISTS verdicts (
 class VerdictStore:
     """Verdicts by judge and content id, in one file. Connections are short: DuckDB has one writer.
 
-    `sequence` is the number of the night that judged; entries of the same night are told apart, because a chunk that
-    was cut short by a kill is judged again as a whole (see judges/step.py).
+    What was added is there after a kill, or none of it: each `add` is a transaction.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def find(self, judge: str, content_ids: Sequence[str]) -> dict[str, tuple[int, Verdict]]:
-        """The known verdicts of a judge (by identity digest): content id -> (night's sequence, verdict)."""
+    def find(self, judge: str, content_ids: Sequence[str]) -> dict[str, Verdict]:
+        """The known verdicts of a judge (by identity digest) by content id."""
         with self._connected() as connection:
-            sql = (
-                "SELECT content_id, sequence, verdict FROM verdicts"
-                " WHERE judge = ? AND content_id IN (SELECT unnest(?))"
-            )
+            sql = "SELECT content_id, verdict FROM verdicts WHERE judge = ? AND content_id IN (SELECT unnest(?))"
             rows = connection.execute(sql, [judge, list(content_ids)]).fetchall()
-        return {content_id: (sequence, Verdict.from_json(orjson.loads(text))) for content_id, sequence, text in rows}
+        return {content_id: Verdict.from_json(orjson.loads(text)) for content_id, text in rows}
 
     def add(self, judge: str, sequence: int, verdicts: Mapping[str, Verdict]) -> None:
-        """Keeps verdicts, all or none."""
+        """Keeps verdicts by content id, all or none; `sequence` is the number of the night that judged."""
         rows = [
             (judge, key, sequence, canonical_bytes(verdict.to_json()).decode()) for key, verdict in verdicts.items()
         ]

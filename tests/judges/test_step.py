@@ -1,88 +1,165 @@
-"""judge on rows: nothing is judged twice, and a kill changes no verdict."""
+"""The step: every row comes out once, and nothing is judged twice."""
 
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import orjson
 import pytest
 
 from judges.scripted import ScriptedJudge
 from judges.step import CHUNK, JudgeStep
 from judges.verdicts import VerdictStore
 from schemas.conversation import Turn, content_id
-from schemas.errors import JudgeError
+from schemas.errors import JudgeError, SettingsError
 from schemas.outcome import Held, Kept
 from schemas.verdict import JudgeIdentity, Unrated, Verdict
 
+IDENTITY = JudgeIdentity("counting", "m", "d", "r", "d")
 
-class CallOrderJudge:
-    """A judge whose verdict depends on the place in the call, as batched arithmetic may; it counts its calls."""
 
-    identity = JudgeIdentity("order", "m", "d", "r", "rd")
+class CountingJudge:
+    """Rates by the number in the text; what says "silent" gets no answer. Counts what it was asked."""
+
+    identity = IDENTITY
 
     def __init__(self) -> None:
-        self.calls: list[int] = []
+        self.n_asked = 0
 
     def judge(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[Verdict | Unrated]:
-        self.calls.append(len(conversations))
-        for place, _ in enumerate(conversations):
-            yield Verdict(1 + place / 10, self.identity)
+        for turns in conversations:
+            self.n_asked += 1
+            if "silent" in turns[0].content:
+                yield Unrated("unrated_no_reply", "nobody there", is_retryable=True)
+            else:
+                yield Verdict(float(turns[0].content.split()[-1]) % 9 + 1, IDENTITY, n_tokens=3, seconds=time.time())
+
+    def price(self, n_tokens: int) -> float:
+        return n_tokens * 2.0
 
 
-def row(number: int) -> dict:
-    messages = [{"role": "user", "content": f"question {number}"}, {"role": "assistant", "content": "answer"}]
-    turns = [Turn(m["role"], m["content"]) for m in messages]
-    return {"conversation_id": str(number), "content_id": content_id(turns), "messages": messages}
+def rows(texts: Sequence[str]) -> list[dict[str, object]]:
+    made = []
+    for text in texts:
+        turns = [Turn("user", text), Turn("assistant", "yes")]
+        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+        made.append({"content_id": content_id(turns), "messages": messages, "other": text})
+    return made
 
 
-ROWS = [row(number) for number in range(2 * CHUNK + 5)]
+def test_each_row_comes_out_once_in_order_with_its_own_verdict(tmp_path: Path) -> None:
+    """In = kept + held, and a verdict never lands on a neighbour's row."""
+    table = rows([f"silent {n}" if n % 10 == 3 else f"number {n}" for n in range(2 * CHUNK + 5)])
+    step = JudgeStep(CountingJudge(), VerdictStore(tmp_path / "v.duckdb"), sequence=1)
+    outcomes = list(step.rows(iter(table)))
+    assert [row for row, _ in outcomes] == table
+    for n, (row, outcome) in enumerate(outcomes):
+        if n % 10 == 3:
+            assert outcome == Held("unrated_no_reply", "nobody there")
+        else:
+            assert isinstance(outcome, Kept)
+            assert outcome.value["rating"] == n % 9 + 1
+            assert Verdict.from_json(orjson.loads(outcome.value["verdict"])).rating == n % 9 + 1
+            assert outcome.value["other"] == row["other"]
 
 
-def ratings(step: JudgeStep, rows: list[dict]) -> list[float]:
-    return [outcome.value["rating"] for _, outcome in step.rows(rows) if isinstance(outcome, Kept)]
+def test_a_second_run_asks_only_for_what_was_not_rated(tmp_path: Path) -> None:
+    """A second night costs no judge calls; what an endpoint did not answer is tried again."""
+    table = rows(["number 4", "silent 1", "number 5"])
+    store = VerdictStore(tmp_path / "v.duckdb")
+    first, second = CountingJudge(), CountingJudge()
+    step = JudgeStep(first, store, sequence=1)
+    before = [outcome for _, outcome in step.rows(iter(table))]
+    assert step.facts() | {"judge": "", "judge_seconds": 0} == {
+        "n_judged": 2, "n_from_store": 0, "n_unrated": 1, "tokens": 6, "cost": 12.0, "judge": "", "judge_seconds": 0,
+    }  # fmt: skip
+    step = JudgeStep(second, store, sequence=2)
+    assert [outcome for _, outcome in step.rows(iter(table))] == before
+    assert (first.n_asked, second.n_asked) == (3, 1)
+    assert step.facts()["n_from_store"] == 2
 
 
-def test_a_night_that_was_killed_ends_in_the_same_verdicts(tmp_path):
-    """A chunk cut short is judged again as a whole; complete chunks are taken from the store."""
-    whole = ratings(JudgeStep(CallOrderJudge(), VerdictStore(tmp_path / "a"), sequence=1), ROWS)
-    store = VerdictStore(tmp_path / "b")
-    killed = JudgeStep(CallOrderJudge(), store, sequence=1).rows(ROWS)
-    for _ in range(CHUNK + 3):
-        next(killed)
-    killed.close()
-    judge = CallOrderJudge()
-    assert ratings(JudgeStep(judge, store, sequence=1), ROWS) == whole
-    assert sum(judge.calls) < len(ROWS)
+def test_another_judge_judges_anew(tmp_path: Path) -> None:
+    """A verdict is the word of one judge; a changed rubric or head must not inherit it."""
+    store, table = VerdictStore(tmp_path / "v.duckdb"), rows(["number 4"])
+    list(JudgeStep(CountingJudge(), store).rows(table))
+    other = CountingJudge()
+    other.identity = JudgeIdentity("counting", "m", "d", "another rubric", "e")  # type: ignore[misc]
+    list(JudgeStep(other, store).rows(table))
+    assert other.n_asked == 1
 
 
-def test_a_later_night_judges_only_what_is_new(tmp_path):
-    """Verdicts are kept and looked up: cost follows the new data."""
-    store = VerdictStore(tmp_path / "v")
-    first = ratings(JudgeStep(CallOrderJudge(), store, sequence=1), ROWS)
-    judge = CallOrderJudge()
-    step = JudgeStep(judge, store, sequence=2)
-    assert ratings(step, [*ROWS, row(10**6)])[:-1] == first
-    assert judge.calls == [1]
-    assert step.facts()["n_from_store"] == len(ROWS)
+def test_a_row_table_is_read_as_a_stream(tmp_path: Path) -> None:
+    """A night may hold more conversations than memory does."""
+    taken = 0
+
+    def endless() -> Iterator[dict[str, object]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield rows([f"number {taken}"])[0]
+
+    stream = JudgeStep(CountingJudge(), VerdictStore(tmp_path / "v.duckdb")).rows(endless())
+    for _ in range(CHUNK + 1):
+        next(stream)
+    assert taken == 2 * CHUNK
 
 
-def test_another_judge_judges_anew(tmp_path):
-    """A verdict names its maker; a new rubric or model invalidates exactly what it made."""
-    store = VerdictStore(tmp_path / "v")
-    ratings(JudgeStep(CallOrderJudge(), store, sequence=1), ROWS[:3])
-    script = tmp_path / "script.jsonl"
-    script.write_text('{"content_id": "*", "rating": 5}\n')
-    assert ratings(JudgeStep(ScriptedJudge(script), store, sequence=2), ROWS[:3]) == [5, 5, 5]
+def test_what_was_stored_survives_a_kill(tmp_path: Path) -> None:
+    """Kill -9 in the middle of writing leaves a store that opens and holds whole transactions."""
+    file = tmp_path / "v.duckdb"
+    program = f"""
+import sys; sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from judges.verdicts import VerdictStore
+from schemas.verdict import JudgeIdentity, Verdict
+store, judge, n = VerdictStore(Path({str(file)!r})), JudgeIdentity("j", "", "", "", ""), 0
+while True:
+    store.add("j", 1, {{f"{{n}}-{{i}}": Verdict(5.0, judge) for i in range(4)}})
+    n += 1
+    print(n, flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    told = [int(child.stdout.readline()) for _ in range(5)]
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    n = told[-1]
+    found = VerdictStore(file).find("j", [f"{k}-{i}" for k in range(n + 50) for i in range(4)])
+    assert len(found) >= 4 * n
+    assert len(found) % 4 == 0
 
 
-def test_not_judged_is_held_and_never_a_low_score(tmp_path):
-    """An exception that turns into 0 is data corruption."""
-    script = tmp_path / "script.jsonl"
-    script.write_text("")
-    step = JudgeStep(ScriptedJudge(script), VerdictStore(tmp_path / "v"), sequence=1)
-    assert [outcome for _, outcome in step.rows(ROWS[:2])] == [Held("unrated_scripted")] * 2
-
-
-def test_a_damaged_store_is_named_with_its_remedy(tmp_path):
-    """It holds nothing that cannot be made again."""
-    (tmp_path / "v").write_bytes(b"not a database at all" * 100)
+def test_a_damaged_store_is_named(tmp_path: Path) -> None:
+    """It can be deleted: verdicts are made again."""
+    file = tmp_path / "v.duckdb"
+    file.write_bytes(b"this is no database" * 1000)
     with pytest.raises(JudgeError, match="delete it"):
-        VerdictStore(tmp_path / "v").find("j", ["x"])
+        VerdictStore(file).find("j", ["x"])
+
+
+def test_the_scripted_judge_says_what_its_file_says(tmp_path: Path) -> None:
+    """Dry runs and tests need known ratings; who is not named is unrated, not low."""
+    table = rows(["number 1", "number 2"])
+    script = tmp_path / "ratings.jsonl"
+    script.write_text(f'{{"content_id": "{table[0]["content_id"]}", "rating": 8}}\n\n')
+    outcomes = [o for _, o in JudgeStep(ScriptedJudge(script), VerdictStore(tmp_path / "v.duckdb")).rows(table)]
+    assert isinstance(outcomes[0], Kept)
+    assert outcomes[0].value["rating"] == 8
+    assert outcomes[1] == Held("unrated_scripted")
+
+
+@pytest.mark.parametrize("line", ["{", '{"content_id": "a"}', '{"content_id": "a", "rating": 11}', "[]"])
+def test_a_wrong_line_of_a_script_is_named(tmp_path: Path, line: str) -> None:
+    """With its number, so it can be found."""
+    script = tmp_path / "ratings.jsonl"
+    script.write_text('{"content_id": "*", "rating": 5}\n' + line)
+    with pytest.raises(SettingsError, match="line 2"):
+        ScriptedJudge(script)
