@@ -49,7 +49,11 @@ def progress(label: str, total: int | None, *, in_bytes: bool = False) -> Iterat
     is_shown = sys.stderr.isatty()
     with Progress(*columns, console=stderr(), transient=True, disable=not is_shown) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda amount=1: bar.advance(task, amount)
+
+        def advance(amount: int = 1) -> None:
+            bar.advance(task, amount)
+
+        yield advance
 
 
 def print_report(report: StepReport) -> None:

@@ -20,11 +20,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.concurrency.sync import concurrency
-from prefect.deployments.runner import EntrypointType
+from prefect.deployments.runner import RunnerDeployment
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.schedules import Cron
 from prefect.settings import get_current_settings
 from prefect.states import Completed
+from prefect.types.entrypoint import EntrypointType
 
 from flows import road
 from flows.nights import STEPS, Night, begin_night, checked_date, find_night, only_one, tonight
@@ -198,4 +199,5 @@ def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -
         )
         page = str(get_current_settings().api.url).removesuffix("/api")
         on_ready({"page": page, "cron": settings.cron, "timezone": settings.timezone})
+        assert isinstance(deployment, RunnerDeployment)  # outside an event loop it is no coroutine
         serve(deployment, print_starting_message=False, pause_on_shutdown=False, limit=1)

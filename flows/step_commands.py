@@ -27,7 +27,7 @@ def _file_step(name: str, text: str) -> Callable[[Callable[..., StepReport]], cl
     """Makes a command `NAME IN -o OUT --json` of a function (project, source, output, on_row) -> StepReport."""
 
     def decorate(step: Callable[..., StepReport]) -> click.Command:
-        def command(config: Path | None, source: Path, output: Path, as_json: bool, **options: Any) -> int:
+        def command(config: Path | None, /, source: Path, output: Path, as_json: bool, **options: Any) -> int:
             project = find_project(config)
             with progress(name, n_rows(source)) as advance:
                 report = step(project, source, output, on_row=lambda: advance(1), **options)
