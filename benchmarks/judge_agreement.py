@@ -44,7 +44,7 @@ from schemas.verdict import Verdict
 Features = Mapping[str, float]
 N_FOLDS = 5
 RIDGE = 0.02
-"""L2 penalty on standardised weights per pair: the flat part of the cross-validated accuracy between 0.005 and 0.1."""
+"""L2 penalty on standardised weights per pair; set once, not searched for."""
 
 FITTED = {  # feature: bounds
     "length": (0.0, 1.0),

@@ -40,8 +40,8 @@ from schemas.settings import SourceSettings
 from schemas.tables import DISTINCT, JUDGED
 
 _NOTES = {
-    "cheap-1": "On pairs of fluent answers it decides as people did in 58 to 69 of 100 cases, about as often as the "
-    "longer answer does; it sees damage well (AUC 0.84 to 0.99). An order to read in, not a grade: judges/README.md."
+    "cheap-1": "On pairs of fluent answers it decides as people did in 58 to 69 of 100 cases, no better than taking the "
+    "longer answer. It sees loops and stubs, most cut ends, few off-topic answers. Read by this order; do not trust it."
 }
 """What was measured of a head, for the night's page; nothing may be presented as better than that."""
 

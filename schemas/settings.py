@@ -48,7 +48,9 @@ class ScreenSettings(_Table):
     max_words: int = Field(20_000, ge=1, description="words of the whole conversation, at most")
     max_turns: int = Field(200, ge=1, description="messages of the active path, at most")
     disabled_rules: tuple[str, ...] = Field((), description="names of screen rules to switch off")
-    max_redactions: int = Field(40, ge=1, description="more different values redacted in one conversation than this: held")
+    max_redactions: int = Field(
+        40, ge=1, description="more different values redacted in one conversation than this: held"
+    )
 
 
 class DedupeSettings(_Table):
