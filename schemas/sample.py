@@ -17,9 +17,9 @@ class Sample:
     `id` is the content id of the (redacted) path, so the same text can never be in the corpus twice. `messages` are
     `{"role", "content"}`. `alternatives` are the sibling replies that the user saw beside the path, each
     `{"turn", "content", "rank", "vote"}`: `turn` indexes `messages`, `rank` 0 is best, `vote` is 1 or -1, None where
-    the log has none. `verdict` is `Verdict.to_json` without cost, its criteria and features as lists of `{"name", "value"}`
-    (JSON readers want the same keys in every line), and so are the redactions. `provenance` is `{"conversation_id", "source",
+    the log has none. `verdict` is `Verdict.to_json` without cost. `provenance` is `{"conversation_id", "source",
     "system", "created_on", "model", "language", "consent", "licence", "subject", "night", "redactions", "extends"}`.
+    Criteria, features and redactions are lists of `{"name", "value"}`: readers want the same keys in every line.
     """
 
     id: str
