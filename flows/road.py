@@ -40,8 +40,8 @@ from schemas.settings import SourceSettings
 from schemas.tables import DISTINCT, JUDGED
 
 _NOTES = {
-    "cheap-1": "On pairs of fluent answers it decides as people did in 58 to 69 of 100 cases, no better than taking the "
-    "longer answer. It sees loops and stubs, most cut ends, few off-topic answers. An order to read in, no grade."
+    "cheap-1": "On pairs of fluent answers it decides as people did in 58 to 69 of 100 cases, no better than taking "
+    "the longer answer. It sees loops and stubs, most cut ends, few off-topic answers. An order to read in, no grade."
 }
 """What was measured of a head, for the night's page; nothing may be presented as better than that."""
 
