@@ -39,11 +39,16 @@ class Held:
 Outcome = Kept[T] | Dropped | Held
 
 
+STANDARD_KEYS = frozenset({"step", "in", "kept", "dropped", "held", "seconds", "outputs"})
+"""What the JSON of every step holds."""
+
+
 @dataclass(frozen=True)
 class StepReport:
     """The counts of one step. The law in = kept + dropped + held is checked when it is made.
 
-    `seconds` is wall time; `outputs` are paths as strings; `facts` are further JSON values of the step.
+    `seconds` is wall time; `outputs` are paths as strings; `facts` are further JSON values of the step, under names of
+    their own: not those of `STANDARD_KEYS`, which it would hide in its JSON.
     """
 
     step: str
@@ -56,7 +61,9 @@ class StepReport:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks the law of counts."""
+        """Checks the law of counts, and that no fact hides one of them."""
+        hidden = STANDARD_KEYS & self.facts.keys()
+        assert not hidden, f"{self.step}: {', '.join(sorted(hidden))} cannot be a fact, every report has it already"
         out = self.kept + sum(self.dropped.values()) + sum(self.held.values())
         assert self.n_in == out, f"{self.step}: {self.n_in} in, but {out} kept, dropped and held"
 
@@ -76,7 +83,6 @@ class StepReport:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> StepReport:
         """The report that `to_json` wrote."""
-        named = {"step", "in", "kept", "dropped", "held", "seconds", "outputs"}
         return cls(
             step=plain["step"],
             n_in=plain["in"],
@@ -85,5 +91,5 @@ class StepReport:
             held=plain["held"],
             seconds=plain["seconds"],
             outputs=tuple(plain["outputs"]),
-            facts={key: value for key, value in plain.items() if key not in named},
+            facts={key: value for key, value in plain.items() if key not in STANDARD_KEYS},
         )

@@ -5,6 +5,9 @@ A step may only use codes that stand here (a test checks it); the night's page a
 
 from __future__ import annotations
 
+UNRATED_FOR_NOW = "unrated_for_now"
+"""What waits for the judge, not for a person."""
+
 REASONS: dict[str, str] = {
     # pull
     "unreadable": "The record is damaged or not of a known form; its place is in the quarantine file.",
@@ -54,8 +57,10 @@ REASONS: dict[str, str] = {
     "evaluation_text": "It contains text of an evaluation set.",
     # judge
     "unrated_too_long": "Longer than the judge can read.",
+    UNRATED_FOR_NOW: "The judge gave no rating for now; the next night asks it again.",
     "unrated_no_reply": "The judge did not answer.",
     "unrated_bad_reply": "The judge's reply held no rating.",
+    "judges_disagree": "The judges of the panel are too far apart for their mean to mean anything.",
     "unrated_scripted": "The script has no rating for this conversation.",
     # select
     "below_threshold": "The rating is below the threshold.",

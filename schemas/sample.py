@@ -1,10 +1,10 @@
-"""The unit of the corpus, and what people decide about it."""
+"""The unit of the corpus. What people decide about it is in schemas/decision.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 FORMAT_VERSION = 1
 """Version of the corpus format; `corpus.toml` of the corpus repository states it."""
@@ -40,18 +40,6 @@ class Sample:
             "verdict": self.verdict,
             "provenance": self.provenance,
         }
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What review said of a sample; `reviewer` is a pseudonym, `decided_at` ISO 8601 UTC, `proposal` a pull request."""
-
-    sample_id: str
-    action: Literal["keep", "reject", "edit"]
-    reviewer: str
-    decided_at: str
-    proposal: str
-    reason: str = ""
 
 
 @dataclass(frozen=True)

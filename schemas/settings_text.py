@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from schemas.settings import Settings, model_of
@@ -24,6 +25,10 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("judge", "endpoint_url"): "http://localhost:8000/v1",
     ("judge", "endpoint_model"): "my-judge",
     ("judge", "script"): "ratings.jsonl",
+    ("judge", "members"): ("small", "large"),
+    ("judge", "max_disagreement"): 2.0,
+    ("judges", "name"): "small",
+    ("judge_round", "decisions_since"): "2026-11-04",
     ("night", "quota_per_expert"): 200,
     ("night", "subject_key_file"): "subject.key",
 }
@@ -52,7 +57,10 @@ def _table(name: str, field: FieldInfo) -> str:
     header = f"[{name}]" if field.annotation is model else f"[[{name}]]"
     is_live = any(table == name for table, _ in _LIVE)
     lines = [f"# {model.__doc__}", header if is_live or header == f"[{name}]" else f"# {header}"]
+    inherited = {key for base in model.__bases__ if issubclass(base, BaseModel) for key in base.model_fields}
     for key, key_field in model.model_fields.items():
+        if key in inherited:  # documented where it comes from
+            continue
         lines += [f"# {key_field.description}", _key(name, key, key_field)]
     return "\n".join(lines)
 

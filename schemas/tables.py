@@ -29,7 +29,7 @@ PULLED = pa.schema(
     ]
 )
 
-# messages and tree are redacted from here on.
+# messages, tree, model and consent are redacted from here on.
 SCREENED = pa.schema(
     [
         *PULLED,
@@ -64,6 +64,15 @@ SAMPLES = pa.schema(
         pa.field("expert", pa.string(), nullable=False),
         pa.field("rating", pa.float64(), nullable=False),
         pa.field("line", pa.string(), nullable=False),  # the sample's canonical JSON without line end; sorted by id
+    ]
+)
+
+# What a night took from earlier ones, where the judge gave no rating for now.
+CARRIED = pa.schema(
+    [
+        pa.field("conversation_id", pa.string(), nullable=False),
+        pa.field("content_id", pa.string(), nullable=False),  # as that night had it
+        pa.field("night", pa.string(), nullable=False),  # where it waited
     ]
 )
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from schemas.canonical import digest
 from schemas.conversation import Turn
+from schemas.errors import InputError, nearest
 
 RATING_MIN, RATING_MAX = 1.0, 10.0
+
+_MAPPINGS = ("criteria", "features")
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,26 @@ class JudgeIdentity:
         """The key under which this judge's verdicts are kept."""
         return digest(asdict(self))
 
+    @classmethod
+    def from_json(cls, plain: Any) -> JudgeIdentity:
+        """The value that `asdict` wrote.
+
+        Raises:
+            InputError: a field is unknown, missing or no string.
+        """
+        found = _checked(plain, cls, "judge")
+        for name, value in found.items():
+            if not isinstance(value, str):
+                raise InputError(f"the judge of a verdict has {name!r} = {value!r:.60}; it must be a string")
+        return cls(**found)
+
 
 @dataclass(frozen=True)
 class Verdict:
     """A rating from 1 to 10 as expected value, and where it comes from.
 
-    `acceptance` is the calibrated probability that a reviewer keeps the sample, None before a judge is calibrated.
+    `acceptance` is the calibrated probability that a reviewer keeps the sample, None before a judge is calibrated;
+    `uncertainty` is its standard deviation, 0 to 0.5, as far as the judge knows its own doubt, else None.
     `criteria` are ratings by criterion, 1 to 10. `features` are the measurements behind the rating. `n_tokens` and
     `seconds` are what it cost; they are kept locally and are not part of a sample.
     """
@@ -50,6 +67,7 @@ class Verdict:
     features: Mapping[str, float] = field(default_factory=dict)
     n_tokens: int = 0
     seconds: float = 0.0
+    uncertainty: float | None = None
 
     def __post_init__(self) -> None:
         """Refuses ratings off the scale, NaN included."""
@@ -62,8 +80,42 @@ class Verdict:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Verdict:
-        """The value that `to_json` wrote."""
-        return cls(**{**plain, "judge": JudgeIdentity(**plain["judge"])})
+        """The value that `to_json` wrote.
+
+        Raises:
+            InputError: a field is unknown, missing or of another type, or the rating is off the scale.
+        """
+        found = _checked(plain, cls, "verdict")
+        judge = JudgeIdentity.from_json(found.pop("judge"))
+        for name, value in found.items():
+            values = value.values() if name in _MAPPINGS and isinstance(value, Mapping) else [value]
+            if not all(_is_number(name, one) for one in values) or isinstance(value, Mapping) != (name in _MAPPINGS):
+                raise InputError(f"a verdict has {name!r} = {value!r:.60}, which is not what a verdict holds there")
+        try:
+            return cls(judge=judge, **found)
+        except ValueError as error:
+            raise InputError(f"a verdict is not valid: {error}") from error
+
+
+def _checked(plain: Any, kind: type[Verdict] | type[JudgeIdentity], what: str) -> dict[str, Any]:
+    """The fields of a stored object, all known and the needed ones there."""
+    if not isinstance(plain, Mapping):
+        raise InputError(f"a {what} is {plain!r:.60}, not a JSON object; it was not written by Gristmill")
+    known = {one.name: one.default is MISSING and one.default_factory is MISSING for one in fields(kind)}
+    for name in plain:
+        if name not in known:
+            hint = nearest(str(name), known) or "; another version of Gristmill may have written it"
+            raise InputError(f"a {what} has an unknown field {name!r:.60}{hint}")
+    missing = [name for name, is_needed in known.items() if is_needed and name not in plain]
+    if missing:
+        raise InputError(f"a {what} lacks {', '.join(map(repr, missing))}; another version of Gristmill may read it")
+    return dict(plain)
+
+
+def _is_number(name: str, value: Any) -> bool:
+    if value is None:
+        return name in ("acceptance", "uncertainty")
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
