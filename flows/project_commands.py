@@ -57,13 +57,14 @@ def prepare(config: Path | None, as_json: bool) -> int:
     Example:  gristmill prepare
     """
     from flows.road import model_cache
-    from judges.choose import prepare_model
+    from judges.choose import prepare_models
 
     project = find_project(config)
-    facts = prepare_model(project.settings.judge, root=project.root, cache=model_cache())
-    say(f"the judge is ready: {facts}")
+    settings = project.settings
+    files = prepare_models(settings.judge, root=project.root, cache=model_cache(), named=settings.judges)
+    say(f"the judge is ready: {', '.join(str(file) for file in files)}")
     if as_json:
-        print_json({"ready": True, "model": str(facts)})
+        print_json({"ready": True, "model": str(files[0]), "files": [str(file) for file in files]})
     return DONE
 
 
@@ -147,9 +148,11 @@ def _sources(project: Project) -> Iterator[Finding]:
 
 def _model(project: Project) -> str:
     from flows.road import model_cache
-    from judges.choose import prepare_model
+    from judges.choose import prepare_models
 
-    return str(prepare_model(project.settings.judge, root=project.root, cache=model_cache()))
+    settings = project.settings
+    files = prepare_models(settings.judge, root=project.root, cache=model_cache(), named=settings.judges)
+    return ", ".join(str(file) for file in files)
 
 
 def _corpus(project: Project) -> str:

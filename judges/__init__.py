@@ -1,1 +1,1 @@
-"""What we think of a conversation: rubric, reading, scorer, endpoints."""
+"""What we think of a conversation: rubric, reading, head, endpoints."""

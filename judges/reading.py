@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from judges.contexts import Reader, log_sum
+from judges.features import TooLong
 from judges.fence import Piece, fenced, mark
-from judges.llama import Model, Reader
+from judges.llama import Model
 from judges.rubric import Rubric
 from schemas.canonical import digest
 from schemas.conversation import Turn
@@ -38,10 +40,6 @@ MAX_LEFT_OUT = 16
 """A conversation of more than 16 times `max_tokens` is not rated: under 7 % of it would be read."""
 
 _PLACE = "<<the chat>>"
-
-
-class TooLong(Exception):  # noqa: N818 (an answer about one conversation, not an error)
-    """The conversation is longer than the reading can speak for; the message says how long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ class Prompt:
             if index >= at_rating:
                 ratings.append(_log_softmax(logits))
             else:
-                log_probabilities[index + 1] = float(logits[tokens[index + 1]]) - _log_sum(logits)
+                log_probabilities[index + 1] = float(logits[tokens[index + 1]]) - log_sum(logits)
         features = {**self._rating_features(ratings), **_likelihood_features(likelihood, log_probabilities)}
         rounded = {name: round(value, 4) + 0.0 for name, value in features.items()}
         return Reading(n_tokens=len(tokens), n_left_out=body.n_left_out, features=rounded)
@@ -209,10 +207,5 @@ def _likelihood_features(wanted: Mapping[int, str], found: Mapping[int, float]) 
     }
 
 
-def _log_sum(logits: NDArray[np.float32]) -> float:
-    top = float(logits.max())
-    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
-
-
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    return logits.astype(np.float64) - _log_sum(logits)
+    return logits.astype(np.float64) - log_sum(logits)

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "flows": {"schemas", "judges", "corpus", "experts"},
 }
 ONLY_IN = {
-    "llama_cpp": {"judges/llama.py"},
+    "llama_cpp": {"judges/llama.py", "judges/contexts.py"},
     "openai": {"judges/endpoint.py"},
     "git": {"corpus/branch.py"},
 }

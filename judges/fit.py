@@ -1,0 +1,193 @@
+"""Makes heads: the default one from labelled pairs and damage, and a champion's successor from reviewers' decisions.
+
+Both are penalised logistic regressions on what `Head.similarities` gives. A pair counts by the difference of its two
+answers, so that only what tells them apart is learned (Bradley and Terry 1952); a decision by the conversation's row.
+
+People err, and not all sets alike. A label's `noise` is the probability that its giver says the opposite of what most
+would say; the loss is that of the label as it would come out after this error (forward correction; Patrini et al.
+2017), so a wrong label costs a bounded amount instead of bending the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judges.head import CLIP, Array, Head
+from judges.measurement import Measurement
+
+N_ITERATIONS = 60
+MIN_STEP = 1e-9
+
+DRIFT = 0.6
+"""Standard deviation by which a reviewer's taste may differ from the champion's in each weight, beside the champion's
+own doubt: about that of the default head's weights, so a taste may be another one altogether."""
+
+DECISION_NOISE = 0.05
+"""How often a reviewer decides against what most would decide. PandaLM's annotators disagree with the two others in 3 %
+of what is not a tie; a reviewer in a hurry errs more."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation with the probability that it should be kept: 1, 0, or the share of the reviewers who kept it."""
+
+    measurement: Measurement
+    keep: float
+    group: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """A regression's data. Shapes: `rows` (k, n), the rest (k,): target 0..1, weight above 0, noise 0..0.5."""
+
+    rows: Array
+    target: Array
+    weight: Array
+    noise: Array
+
+    @classmethod
+    def of_pairs(cls, better: Array, worse: Array, *, weight: Array, noise: Array) -> Design:
+        """Pairs of answers, from the rows of each."""
+        return cls(better - worse, np.ones(len(better)), weight, noise)
+
+    def __add__(self, other: Design) -> Design:
+        """Both sets of data."""
+        return Design(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__))
+
+    def part(self, chosen: NDArray[np.bool_]) -> Design:
+        """The chosen rows."""
+        return Design(*(getattr(self, n)[chosen] for n in self.__dataclass_fields__))
+
+
+def regress(design: Design, prior_mean: Array, prior_precision: Array) -> tuple[Array, Array]:
+    """The most probable weights and their covariance (Laplace), shapes (n,) and (n, n).
+
+    Args:
+        design: the data.
+        prior_mean: shape (n,).
+        prior_precision: shape (n, n), positive definite.
+    """
+    weights = prior_mean.copy()
+    for _ in range(N_ITERATIONS):
+        gradient, curvature = _derivatives(design, weights)
+        hessian = (design.rows * curvature[:, None]).T @ design.rows + prior_precision
+        slope = design.rows.T @ gradient - prior_precision @ (weights - prior_mean)
+        step = np.linalg.solve(hessian, slope)
+        step *= min(1.0, 5.0 / (float(np.abs(step).max()) + 1e-12))
+        weights = weights + step
+        if float(np.abs(step).max()) < MIN_STEP:
+            break
+    _, curvature = _derivatives(design, weights)
+    hessian = (design.rows * curvature[:, None]).T @ design.rows + prior_precision
+    return weights, np.asarray(np.linalg.inv(hessian))
+
+
+def _derivatives(design: Design, weights: Array) -> tuple[Array, Array]:
+    """Of the log-likelihood by score: the gradient, and the expected curvature (Fisher scoring), shapes (k,)."""
+    p = 1 / (1 + np.exp(-np.clip(design.rows @ weights, -40, 40)))
+    seen = np.clip(design.noise + (1 - 2 * design.noise) * p, 1e-9, 1 - 1e-9)
+    slope = (1 - 2 * design.noise) * p * (1 - p)
+    gradient = design.weight * (design.target - seen) / (seen * (1 - seen)) * slope
+    return gradient, design.weight * slope**2 / (seen * (1 - seen))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is chosen about a head before it is fitted; how the values were found stands in judges/README.md.
+
+    `spread`: the kernel's length in units of the median distance between answers; `stiffness`: standard deviation of
+    the score before any data; `stiffness_plain`: that of a plain figure's weight.
+    """
+
+    blocks: tuple[tuple[str, int], ...]
+    block_weight: Mapping[str, float]
+    n_dimensions: int = 64
+    n_landmarks: int = 256
+    spread: float = 0.8
+    stiffness: float = 3.0
+    stiffness_plain: float = 0.3
+
+
+def blank_head(rows: NDArray[np.float32], shape: Shape, *, head_id: str, version: int, plain: Sequence[int]) -> Head:
+    """A head that has seen answers, shape (answers, w), but no label: scales, directions and landmarks are set."""
+    wide = rows.astype(np.float64)
+    centre, scale = wide.mean(axis=0), 1 / (wide.std(axis=0) + 1e-6)
+    alpha = np.concatenate([np.full(n, shape.block_weight[name] / np.sqrt(n)) for name, n in shape.blocks])
+    standard = np.clip((wide - centre) * scale, -CLIP, CLIP) * alpha
+    values, vectors = np.linalg.eigh(standard.T @ standard / len(standard))
+    kept = vectors[:, ::-1][:, : shape.n_dimensions]
+    kept = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+    place = standard @ kept
+    chosen = np.linspace(0, len(place) - 1, min(shape.n_landmarks, len(place))).astype(int)
+    squares = ((place[chosen, None] - place[None, chosen]) ** 2).sum(axis=2)
+    length = shape.spread * float(np.sqrt(np.median(squares[squares > 0])))
+    n = len(chosen) + len(plain) + 1
+    return Head(
+        id=head_id,
+        version=version,
+        centre=centre.astype(np.float32),
+        scale=scale.astype(np.float32),
+        projection=(kept * alpha[:, None] / length).astype(np.float16),
+        landmarks=(place[chosen] / length).astype(np.float16),
+        plain=np.asarray(plain, np.int32),
+        weights=np.zeros(n, np.float32),
+        covariance=np.eye(n, dtype=np.float16),
+        slope=1.0,
+        offset=0.0,
+    )
+
+
+def prior_precision(head: Head, shape: Shape) -> Array:
+    """Of the weights before any data, shape (n, n)."""
+    n_plain = len(head.plain)
+    n_near = len(head.weights) - n_plain - 1
+    deviation = [shape.stiffness] * n_near + [shape.stiffness_plain] * n_plain + [1.0]
+    return np.diag(1 / np.square(deviation))
+
+
+def with_weights(head: Head, weights: Array, covariance: Array) -> Head:
+    """The head with other weights, rounded as the file holds them."""
+    return replace(head, weights=weights.astype(np.float32), covariance=covariance.astype(np.float16))
+
+
+def fit_head(champion: Head, examples: Sequence[Example], *, name: str) -> Head:
+    """A champion's successor, from reviewers' decisions; the same examples in any order give the same head.
+
+    The champion's weights are the prior, loosened by `DRIFT`: where reviewers have said nothing its opinion stays. The
+    calibration is fitted anew with them, since it is the reviewers who keep.
+
+    Args:
+        champion: the head so far.
+        examples: decisions; those without an answer in them are left out.
+        name: id of the new head; its version is the champion's plus 1 where the id is the same.
+    """
+    usable = [example for example in examples if len(example.measurement.vector)]
+    usable.sort(key=lambda example: (example.group, example.keep, example.measurement.vector.tobytes()))
+    version = champion.version + 1 if champion.id == name else 1
+    if not usable:
+        return replace(champion, id=name, version=version)
+    rows = np.stack([champion.conversation(example.measurement.vector) for example in usable])
+    design = Design(
+        rows,
+        np.array([example.keep for example in usable]),
+        np.array([example.weight for example in usable]),
+        np.full(len(usable), DECISION_NOISE),
+    )
+    covariance = champion.covariance.astype(np.float64) + DRIFT**2 * np.eye(len(champion.weights))
+    weights, posterior = regress(
+        design, _calibrated(champion), np.asarray(np.linalg.inv(covariance * champion.slope**2))
+    )
+    made = replace(champion, id=name, version=version, slope=1.0, offset=0.0)
+    return with_weights(made, weights, posterior)
+
+
+def _calibrated(head: Head) -> Array:
+    """The weights that give the calibrated score: slope and offset folded in (the last column of the rows is 1)."""
+    folded = head.weights.astype(np.float64) * head.slope
+    folded[-1] += head.offset
+    return folded

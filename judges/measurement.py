@@ -1,0 +1,22 @@
+"""What a reading of a conversation gives to the head: a vector for each answer, and figures that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measurements of one conversation.
+
+    `vector` has a row for each answer and a column for each feature of `judges.features.BLOCKS`, shape (answers,
+    `judges.features.WIDTH`). `scalars` are figures of the whole conversation by name. `n_tokens` were computed.
+    """
+
+    scalars: Mapping[str, float]
+    vector: NDArray[np.float32]
+    n_tokens: int = 0
