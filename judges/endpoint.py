@@ -143,17 +143,21 @@ class EndpointJudge:
         return reply
 
     def _completion(self, turns: Sequence[Turn], wanted: dict[str, Any]) -> Any:
-        question = self._rubric.question.strip()
         return self._client.chat.completions.create(
             model=self._model,
             messages=[
                 {"role": "system", "content": self._rubric.system_text()},
-                {"role": "user", "content": _USER.format(conversation=fenced_text(turns), question=question)},
+                {"role": "user", "content": user_text(turns, self._rubric)},
             ],
             max_tokens=_REPLY_TOKENS,
             temperature=0,
             **wanted,
         )
+
+
+def user_text(turns: Sequence[Turn], rubric: Rubric) -> str:
+    """What the judge is asked about a conversation, after the rubric's instructions."""
+    return _USER.format(conversation=fenced_text(turns), question=rubric.question.strip())
 
 
 def rating_of(text: str, logprobs: Any = None) -> float | None:

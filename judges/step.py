@@ -1,16 +1,16 @@
 """judge: each row of a table gets a verdict, from the store where this judge gave one before.
 
 A judge rates each conversation by itself, so a night that is killed and run again takes from the store what was judged
-before the kill, judges the rest, and ends in the same verdicts. What could not be rated is not stored: it is tried
-again when the night is.
+before the kill, judges the rest, and ends in the same verdicts. What could not be rated is not stored. Where trying
+again may help it is held under a reason of its own, by which the next night finds it.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +18,8 @@ from judges.verdicts import VerdictStore
 from schemas.canonical import canonical_bytes
 from schemas.conversation import Turn
 from schemas.outcome import Held, Kept, Outcome
-from schemas.verdict import Judge, Unrated, Verdict
+from schemas.reasons import UNRATED_FOR_NOW
+from schemas.verdict import Judge, JudgeIdentity, Unrated, Verdict
 
 Row = dict[str, Any]
 
@@ -27,6 +28,9 @@ CHUNK = 64
 
 AFTER_ALL_NIGHTS = 2**31 - 1
 """The sequence number of a run outside a night."""
+
+
+_TAKEN = Unrated("unrated_no_reply", "a later night has taken it over", is_retryable=True)
 
 
 @runtime_checkable
@@ -38,14 +42,54 @@ class Priced(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class MemberWork:
+    """What a judge among others did in a run; n_asked = n_judged + n_from_store + n_unrated.
+
+    `n_asked` conversations were put to it, the `share` of all that were put to the judges together; `tokens` and `cost`
+    are of those it judged now, `seconds` is how long it was waited for. `name` is that of the settings, `jury/small`
+    for a member of a member.
+    """
+
+    name: str
+    judge: JudgeIdentity
+    n_asked: int
+    n_judged: int
+    n_from_store: int
+    n_unrated: int
+    share: float
+    tokens: int
+    seconds: float
+    cost: float
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """A judge that asks others. Their verdicts are kept, too, so that another panel need not ask them again."""
+
+    def remember(self, store: VerdictStore, sequence: int) -> None:
+        """From now on members are asked only for what the store has no verdict of; it gets their new ones."""
+        ...
+
+    def work(self) -> Sequence[MemberWork]:
+        """What each judge did so far; those that ask others are told by these."""
+        ...
+
+
 class JudgeStep:
     """Judges rows; afterwards `facts` says how much was judged and what it cost.
 
-    `sequence` is the number of the night in the project; it is kept with the verdicts that the night adds.
+    `sequence` is the number of the night in the project; it is kept with the verdicts that the night adds. `elsewhere`
+    are ids of conversations that a later night has taken over, when an earlier one is run again: they stay held.
     """
 
-    def __init__(self, judge: Judge, store: VerdictStore, *, sequence: int = AFTER_ALL_NIGHTS) -> None:
+    def __init__(
+        self, judge: Judge, store: VerdictStore, *, sequence: int = AFTER_ALL_NIGHTS, elsewhere: Collection[str] = ()
+    ) -> None:
         self._judge, self._store, self._sequence = judge, store, sequence
+        self._elsewhere = frozenset(elsewhere)
+        if isinstance(judge, Composed):
+            judge.remember(store, sequence)
         self._key = judge.identity.digest()
         self._counts: Counter[str] = Counter()
         self._seconds = 0.0
@@ -61,21 +105,27 @@ class JudgeStep:
         """
         remaining = iter(rows)
         while chunk := list(islice(remaining, CHUNK)):
-            results = self._results(chunk)
-            for row in chunk:
-                yield row, _outcome(row, results[row["content_id"]])
+            taken = [bool(self._elsewhere) and row["conversation_id"] in self._elsewhere for row in chunk]
+            results = self._results([row for row, is_taken in zip(chunk, taken, strict=True) if not is_taken])
+            for row, is_taken in zip(chunk, taken, strict=True):
+                yield row, _outcome(row, _TAKEN if is_taken else results[row["content_id"]])
 
     def facts(self) -> Mapping[str, Any]:
         """Counts (`n_judged`, `n_from_store`, `n_unrated`), what judging took, and the judge's identity.
 
-        `tokens` were computed by this run; `judge_seconds` is its wall time; `cost` in the settings' currency.
+        `tokens` were computed by this run; `judge_seconds` is its wall time; `cost` in the settings' currency. Of
+        judges that were asked by another one, `members` has the `MemberWork`.
         """
-        tokens = self._counts["tokens"]
+        members = self._judge.work() if isinstance(self._judge, Composed) else ()
+        tokens = sum(one.tokens for one in members) if members else self._counts["tokens"]
+        cost = self._judge.price(tokens) if isinstance(self._judge, Priced) else sum(one.cost for one in members)
         return {
-            **{name: self._counts[name] for name in ("n_judged", "n_from_store", "n_unrated", "tokens")},
+            **{name: self._counts[name] for name in ("n_judged", "n_from_store", "n_unrated")},
+            "tokens": tokens,
             "judge_seconds": round(self._seconds, 3),
-            "cost": round(self._judge.price(tokens), 6) if isinstance(self._judge, Priced) else 0.0,
+            "cost": round(float(cost), 6),
             "judge": asdict(self._judge.identity),
+            **({"members": [asdict(one) for one in members]} if members else {}),
         }
 
     def _results(self, rows: Sequence[Row]) -> Mapping[str, Verdict | Unrated]:
@@ -100,6 +150,8 @@ class JudgeStep:
 
 
 def _outcome(row: Row, result: Verdict | Unrated) -> Outcome[Row]:
+    if isinstance(result, Unrated) and result.is_retryable:
+        return Held(UNRATED_FOR_NOW, f"{result.reason}: {result.evidence}")
     if isinstance(result, Unrated):
         return Held(result.reason, result.evidence)
     verdict = canonical_bytes(replace(result, seconds=0.0).to_json()).decode()

@@ -61,7 +61,7 @@ def test_each_row_comes_out_once_in_order_with_its_own_verdict(tmp_path: Path) -
     assert [row for row, _ in outcomes] == table
     for n, (row, outcome) in enumerate(outcomes):
         if n % 10 == 3:
-            assert outcome == Held("unrated_no_reply", "nobody there")
+            assert outcome == Held("unrated_for_now", "unrated_no_reply: nobody there")
         else:
             assert isinstance(outcome, Kept)
             assert outcome.value["rating"] == n % 9 + 1
@@ -83,6 +83,17 @@ def test_a_second_run_asks_only_for_what_was_not_rated(tmp_path: Path) -> None:
     assert [outcome for _, outcome in step.rows(iter(table))] == before
     assert (first.n_asked, second.n_asked) == (3, 1)
     assert step.facts()["n_from_store"] == 2
+
+
+def test_what_a_later_night_took_over_is_not_judged_here(tmp_path: Path) -> None:
+    """An earlier night that is run again must not propose what the later one answers for."""
+    table = [{**row, "conversation_id": f"c{n}"} for n, row in enumerate(rows(["number 4", "number 5", "number 6"]))]
+    judge = CountingJudge()
+    step = JudgeStep(judge, VerdictStore(tmp_path / "v.duckdb"), elsewhere=["c1", "c9"])
+    outcomes = [outcome for _, outcome in step.rows(table)]
+    assert [type(outcome) for outcome in outcomes] == [Kept, Held, Kept]
+    assert outcomes[1] == Held("unrated_for_now", "unrated_no_reply: a later night has taken it over")
+    assert judge.n_asked == 2
 
 
 def test_another_judge_judges_anew(tmp_path: Path) -> None:
