@@ -234,6 +234,18 @@ class Clone:
             changes.append(FileChange(path, None if status == "A" else old, new))
         return changes
 
+    def versions(self, head: str, pattern: str) -> list[FileChange]:
+        """Every version that the files of a pattern had in the history of `head`, the newest first, each once.
+
+        A `*` stands for the name of one folder. The history is the full one: where a merge took nothing of a branch,
+        the branch's versions are part of it.
+        """
+        shown = ("--format=", "--raw", "--no-abbrev", "-z", "-m", "--no-renames", "--diff-filter=AM")
+        log = self._git("log", "--full-history", *shown, head, "--", f":(glob){pattern}").decode()
+        found = re.findall(r":\d{6} \d{6} ([0-9a-f]+) ([0-9a-f]+) ([AM])\0([^\0]+)\0", log)
+        changes = [FileChange(path, None if status == "A" else old, new) for old, new, status, path in found]
+        return list({(change.path, change.new): change for change in changes}.values())
+
     def commits_since(self, base: str, tip: str) -> list[str]:
         """The commits that `tip` has and `base` lacks, the newest first."""
         return self._git("rev-list", tip, f"^{base}").decode().split()

@@ -29,6 +29,7 @@ from corpus.stage import (
     disk_errors,
     n_rows,
     read_tables,
+    refuse_overwriting,
     rejected_row,
     rejects_path,
     report_path,
@@ -63,26 +64,30 @@ def deduplicate(
     seen: Seen | None = None,
     night: str | None = None,
     withdrawn: Collection[str] = (),
+    again: Collection[str] = (),
     on_row: Callable[[], None] | None = None,
 ) -> StepReport:
     """Writes the distinct rows of a screened table, in its order, and gives the counts.
 
     With `seen` (open), rows are compared with all nights before `night`, which is recorded at the end; without a night
-    nothing is recorded. `withdrawn` are content ids that must not return. `on_row` is called after each row read.
+    nothing is recorded. `withdrawn` are content ids that must not return. `again` are content ids of which only what
+    was accepted counts: earlier nights saw them and could not have them judged. `on_row` is called after each row read.
     The report's facts: `duplicates` by kind, `against_earlier`, `n_candidates`, `n_verified`, the banding, and the
     largest `clusters`.
 
     Raises:
-        InputError: the input lacks columns. CorpusError: the output or the index cannot be used.
+        InputError: the input lacks columns, or is the output. CorpusError: the output or the index cannot be used.
     """
     started = time.monotonic()
     require_columns(source, SCREENED, "deduplicate")
+    refuse_overwriting(source, output)
     with disk_errors(output):
         report_path(output).unlink(missing_ok=True)
     banding = banding_for(settings.jaccard_min)
     before = 0
     if seen is not None:
         seen.use(banding)
+        seen.overlook(again)
         before = seen.sequence(night)
     with Spill(output.parent) as spill:
         tonight = _read_night(source, spill, banding, seen, before, on_row)

@@ -12,16 +12,21 @@ import orjson
 from corpus.night_facts import (
     Bin,
     Cluster,
+    Disagreement,
     HeldGroup,
+    MemberShare,
     NightFacts,
+    Reviewed,
     Share,
+    Shift,
     ShownConversation,
     ShownTurn,
     SourceCounts,
     UnreadableRecord,
 )
-from corpus.night_tables import BIN_WIDTH, N_BINS, STEPS, NightTables
+from corpus.night_tables import BIN_WIDTH, N_BINS, NightTables
 from corpus.stage import read_report
+from corpus.stages import STEPS, stage_file
 from schemas.errors import InputError
 from schemas.outcome import StepReport
 from schemas.verdict import RATING_MIN, JudgeIdentity
@@ -59,9 +64,8 @@ def _nights_beside(folder: Path) -> str:
 
 
 def _report(folder: Path, step: str) -> StepReport | None:
-    output = folder / f"{STEPS[step][0]}.parquet"
     try:
-        return read_report(output)
+        return read_report(stage_file(folder, step))
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(
             f"the report of {step} in {folder} is damaged ({error!r:.100}); "
@@ -71,11 +75,12 @@ def _report(folder: Path, step: str) -> StepReport | None:
 
 def _facts(folder: Path, steps: Mapping[str, StepReport], tables: NightTables) -> NightFacts:
     unreadable, n_unreadable = _unreadable(folder / "pulled.quarantine.jsonl")
+    drift = _object(folder / "drift.json") or {}
     select = steps.get("select")
     return NightFacts(
         night=folder.name,
         steps=tuple(steps.values()),
-        proposal=_proposal(folder / "proposal.json"),
+        proposal=_object(folder / "proposal.json"),
         held=tuple(HeldGroup(*row) for row in tables.held()),
         ratings=_rating_bins(tables),
         threshold=select.facts.get("threshold") if select else None,
@@ -84,16 +89,51 @@ def _facts(folder: Path, steps: Mapping[str, StepReport], tables: NightTables) -
         sources=tuple(SourceCounts(*row) for row in tables.sources()),
         clusters=_clusters(steps.get("deduplicate"), tables),
         redactions=tuple((name, n) for name, n in tables.redactions()),
-        judges=tuple((JudgeIdentity(**orjson.loads(judge)), n) for judge, n in tables.judges()),
+        judges=tuple((JudgeIdentity.from_json(orjson.loads(judge)), n) for judge, n in tables.judges()),
         unreadable=unreadable,
         n_unreadable=n_unreadable,
         best=_shown(tables, dict.fromkeys(tables.best(N_SHOWN), "")),
         nearest_misses=_shown(tables, tables.nearest_misses(N_SHOWN)),
         missing_steps=tuple(step for step in STEPS if step not in steps),
+        alarms=tuple(map(str, drift.get("alarms", []))),
+        shifts=_shifts(drift),
+        reviewed=_reviewed(drift),
+        members=_members(steps.get("judge"), tables),
+        disagreement=_disagreement(steps.get("judge"), tables),
     )
 
 
-def _proposal(file: Path) -> Mapping[str, Any] | None:
+def _members(report: StepReport | None, tables: NightTables) -> tuple[MemberShare, ...]:
+    """Those that rated. A panel or cascade among them did no work of its own: its members did (`jury/small`)."""
+    work: list[Mapping[str, Any]] = report.facts.get("members", []) if report else []
+    shares = []
+    for name, n_rated in tables.members():
+        own = [one for one in work if one["name"].split("/")[-1] == name]
+        n_judged, n_tokens = (sum(one[key] for one in own) for key in ("n_judged", "tokens"))
+        shares.append(MemberShare(name, n_rated, n_judged, n_tokens, math.fsum(one["cost"] for one in own)))
+    return tuple(shares)
+
+
+def _disagreement(report: StepReport | None, tables: NightTables) -> Disagreement | None:
+    found = tables.disagreement()
+    n_held = report.held.get("judges_disagree", 0) if report else 0
+    return Disagreement(*found, n_held) if found else None
+
+
+def _shifts(drift: Mapping[str, Any]) -> tuple[Shift, ...]:
+    """Those that could be measured."""
+    found = drift.get("shifts", [])
+    return tuple(Shift(one["what"], one["index"], one["bound"]) for one in found if one["index"] is not None)
+
+
+def _reviewed(drift: Mapping[str, Any]) -> tuple[Reviewed, ...]:
+    return tuple(
+        Reviewed(one["night"], one["n"], one["n_agreed"], (one["share_low"], one["share_high"]), one["kappa"])
+        for one in drift.get("agreement", [])
+    )
+
+
+def _object(file: Path) -> Mapping[str, Any] | None:
     try:
         plain = orjson.loads(file.read_bytes())
     except FileNotFoundError:

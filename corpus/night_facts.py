@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpus.night_tables import STEPS
+from corpus.stages import STEPS
 from schemas.outcome import StepReport
 from schemas.verdict import JudgeIdentity
 
@@ -114,8 +114,58 @@ class ShownConversation:
 
 
 @dataclass(frozen=True)
+class Reviewed:
+    """Of the `n` decisions on a night's samples, how many were as the judge expected; `share` is the 95 % interval.
+
+    `kappa` is None where the judge expected, or people said, the same of all.
+    """
+
+    night: str
+    n: int
+    n_agreed: int
+    share: tuple[float, float]
+    kappa: float | None
+
+
+@dataclass(frozen=True)
+class MemberShare:
+    """A member of the panel or cascade: how many of the night's ratings it had a part in, and what it cost.
+
+    `n_judged`, `tokens` and `cost` are of the run that made this night; earlier verdicts cost nothing.
+    """
+
+    name: str
+    n_rated: int
+    n_judged: int
+    tokens: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Standard deviations between the members of a panel over the night's ratings; those held are not among them."""
+
+    median: float
+    tenth_largest: float
+    n_held: int
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far the night's ratings or acceptances lie from earlier nights': above `bound` is an alarm."""
+
+    what: str
+    index: float
+    bound: float
+
+
+@dataclass(frozen=True)
 class NightFacts:
-    """All that the page says of a night. `steps` are the complete ones; `judges` are (identity, rated by it)."""
+    """All that the page says of a night. `steps` are the complete ones; `judges` are (identity, rated by it).
+
+    `alarms` are sentences on what a person should look at; `reviewed` are the nights that people decided on, the last
+    one last.
+    """
 
     night: str
     steps: tuple[StepReport, ...] = ()
@@ -134,6 +184,11 @@ class NightFacts:
     best: tuple[ShownConversation, ...] = ()
     nearest_misses: tuple[ShownConversation, ...] = ()
     missing_steps: tuple[str, ...] = field(default=tuple(STEPS))
+    alarms: tuple[str, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+    reviewed: tuple[Reviewed, ...] = ()
+    members: tuple[MemberShare, ...] = ()
+    disagreement: Disagreement | None = None
 
     def step(self, name: str) -> StepReport | None:
         """The counts of a step, None when it did not end."""

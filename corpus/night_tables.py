@@ -16,20 +16,10 @@ import duckdb
 import pyarrow as pa
 
 from corpus.stage import rejects_path
+from corpus.stages import STEPS, stage_file
 from schemas.errors import InputError
-from schemas.tables import DISTINCT, JUDGED, PULLED, REJECTED, SAMPLES, SCREENED, SELECTED
+from schemas.tables import REJECTED
 from schemas.verdict import RATING_MAX, RATING_MIN
-
-STEPS: dict[str, tuple[str, pa.Schema]] = {
-    "pull": ("pulled", PULLED),
-    "screen": ("screened", SCREENED),
-    "deduplicate": ("distinct", DISTINCT),
-    "decontaminate": ("decontaminated", DISTINCT),
-    "judge": ("judged", JUDGED),
-    "select": ("selected", SELECTED),
-    "validate": ("samples", SAMPLES),
-}
-"""Step to the stem of its output and the table in it, in the order of the road."""
 
 MEMORY = "512MB"
 """DuckDB's limit. The widest scan decodes one row group a thread, of at most 16 MiB (`corpus.stage.GROUP_BYTES`)."""
@@ -56,7 +46,7 @@ class NightTables:
             config={"memory_limit": MEMORY, "threads": 2, "autoinstall_known_extensions": False, "TimeZone": "UTC"},
         )
         for step, (stem, schema) in STEPS.items():
-            path = folder / f"{stem}.parquet"
+            path = stage_file(folder, step)
             self._add(stem, path, schema, is_there=step in complete)
             self._add(f"{stem}_rejects", rejects_path(path), REJECTED, is_there=step in complete)
         parts = [
@@ -142,6 +132,23 @@ class NightTables:
         """(JSON of the judge's identity, conversations it rated), the busiest first."""
         return self._ask("SELECT verdict->'judge' AS judge, count(*) FROM judged GROUP BY ALL ORDER BY 2 DESC, 1")
 
+    def members(self) -> Found:
+        """(member, conversations that it rated) of panels and cascades, the busiest first."""
+        return self._ask(
+            f"""SELECT key[{len(_MEMBER) + 1}:], count(*) FROM (
+                SELECT unnest(json_keys(verdict->'features')) AS key FROM judged
+                WHERE (verdict->'judge'->>'name') IN ('panel', 'cascade'))
+            WHERE starts_with(key, '{_MEMBER}') GROUP BY ALL ORDER BY 2 DESC, 1"""
+        )
+
+    def disagreement(self) -> tuple[float, float] | None:
+        """The median of the members' standard deviations and the value that a tenth exceeds; None without a panel."""
+        found = self._ask(
+            """SELECT median(apart), quantile_cont(apart, 0.9)
+            FROM (SELECT (verdict->'features'->>'disagreement')::DOUBLE AS apart FROM judged)"""
+        )
+        return None if found[0][0] is None else (found[0][0], found[0][1])
+
     def titles(self, ids: Sequence[str], n_characters: int) -> dict[str, str]:
         """What the user says first, by conversation id, of those ids that are among the distinct."""
         found = self._ask(
@@ -185,6 +192,9 @@ class NightTables:
         rows = {row[0]: dict(zip(names, row, strict=True)) for row in found}
         return (rows[name] for name in ids if name in rows)
 
+
+_MEMBER = "rating_"
+"""What the names of the features begin with that hold the members' ratings in a panel's or cascade's verdict."""
 
 _PICKED = "LEFT JOIN (SELECT conversation_id AS picked FROM selected) ON conversation_id = picked"
 _COUNTS = "count(*), count(picked)"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from corpus.carried import Waiting, carried_path, pulled_rows, write_taken
 from corpus.sources.files import is_named, matching_files, shown
 from corpus.sources.log_file import LogFile, Terms, pulled_row
 from corpus.sources.problems import DamagedFile, UnknownLog
@@ -23,7 +24,7 @@ from corpus.sources.reading import Found, Reading
 from corpus.sources.registry import SourceType, source_type
 from corpus.sources.snapshot import Digests, digests_of, stat_of
 from corpus.sources.window import Place
-from corpus.stage import Row, StageWriter, rejected_row, rejects_path, report_path, write_report
+from corpus.stage import Row, StageWriter, refuse_overwriting, rejected_row, rejects_path, report_path, write_report
 from corpus.watermarks import FileMark, Watermarks
 from schemas.canonical import digest, short_id
 from schemas.conversation import Conversation
@@ -49,6 +50,7 @@ def pull(
     licences: Sequence[str] = (),
     hold_unconsented: bool = False,
     watermarks: Watermarks | None = None,
+    waiting: Sequence[Waiting] = (),
     night: str = "",
     sequence: int = 0,
     on_bytes: Callable[[int], None] | None = None,
@@ -65,18 +67,24 @@ def pull(
         hold_unconsented: in a night: what has no consent or no accepted licence is held, and a missing source does not
             stop the others.
         watermarks: what earlier nights have read; None: everything is read.
+        waiting: what earlier nights left to be judged. It is taken over after the sources, where its source is still
+            read on the same terms; what the logs gave anew counts as taken over.
         night: the night's date.
         sequence: the night's number, which the watermarks are kept under.
         on_bytes: told how many bytes were read, for a progress bar.
 
     Raises:
-        InputError: nothing that was named can be read; or, outside a night, one of the paths does not exist.
+        InputError: nothing that was named can be read; the output is one of the logs; or, outside a night, one of the
+            paths does not exist.
         SettingsError: a source's type is unknown. CorpusError: the output cannot be written.
     """
     terms = Terms(root, subject_key, max_record_mb * _MEGABYTE, tuple(licences), hold_unconsented)
     sources = [source.model_copy(update={"name": shown(source.name)}) for source in sources]  # a path may be the name
     types = [source_type(source.type) if source.type else None for source in sources]
     started = time.monotonic()
+    for source in sources:
+        if is_named(source, root):
+            refuse_overwriting(root / source.path, output)
     report_path(output).unlink(missing_ok=True)
     with (
         StageWriter(output, PULLED) as writer,
@@ -86,8 +94,10 @@ def pull(
         night_pull = _Pull(terms, writer, rejects, quarantine, watermarks, sequence, on_bytes)
         for source, kind in zip(sources, types, strict=True):
             night_pull.read_source(source, kind)
+        night_pull.take_over(waiting, sources)
         night_pull.refuse_nothing()
     if watermarks is not None:
+        write_taken(output, night_pull.taken)
         watermarks.replace(sequence, night, night_pull.marks, night_pull.pulled)
     report = night_pull.report(output, time.monotonic() - started)
     write_report(report, output)
@@ -107,6 +117,7 @@ class _Pull:
     on_bytes: Callable[[int], None] | None
     marks: list[tuple[str, Path, FileMark]] = field(default_factory=list)
     pulled: list[tuple[str, str]] = field(default_factory=list)
+    taken: list[Waiting] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     damaged: list[dict[str, Any]] = field(default_factory=list)
     names: dict[str, list[str]] = field(
@@ -117,7 +128,7 @@ class _Pull:
     dropped: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
     _n_unknown: int = 0
-    _seen: set[bytes] = field(default_factory=set)
+    _seen: dict[bytes, bool] = field(default_factory=dict)  # by conversation id, whether it was kept
 
     def read_source(self, source: SourceSettings, wanted: SourceType | None) -> None:
         """Reads the files of a source. In a night a source that is missing does not stop the others."""
@@ -133,6 +144,7 @@ class _Pull:
             self.names["missing"].append(shown(source.path))
             self.problems.append(f"source {source.name!r}: nothing matches {shown(source.path)}")
         for file in files:
+            refuse_overwriting(file, self.writer.path, self.quarantine.path)
             self._read_file(LogFile(file, shown(file, self.terms.root), source, self._key(source), wanted, self.terms))
 
     def _key(self, source: SourceSettings) -> str:
@@ -214,12 +226,32 @@ class _Pull:
         outcome: Dropped | Held | None = self.terms.objection(conversation)
         if identity in self._seen:
             outcome = Dropped("exact_duplicate", f"{file.place(found)} repeats conversation {conversation.id}")
-        self._seen.add(identity)
+        self._seen[identity] = self._seen.get(identity, outcome is None)
         self.pulled.append((file.source_key, conversation.id))
         if outcome is None:
             self.writer.write(row)
         else:
             self._write_reject(row, outcome)
+
+    def take_over(self, waiting: Sequence[Waiting], sources: Sequence[SourceSettings]) -> None:
+        """Writes what waits for the judge since earlier nights, with its counts as if a log had held it."""
+        keys = [(source.name, self._key(source)) for source in sources]
+        for one, row in pulled_rows(waiting):
+            identity = bytes.fromhex(one.conversation_id)
+            if self._seen.get(identity):
+                self.taken.append(one)
+            elif identity not in self._seen and self._is_on_same_terms(row, keys):
+                self.taken.append(one)
+                self._seen[identity] = True
+                self.counts["carried"] += 1
+                self.writer.write(row)
+
+    def _is_on_same_terms(self, row: Row, keys: Sequence[tuple[str, str]]) -> bool:
+        """Whether a source of the settings, as it stands there now, has given this conversation."""
+        assert self.watermarks is not None, "what waits is a matter of nights"
+        same = [key for name, key in keys if name == row["source"]]
+        identity = row["conversation_id"]
+        return any(self.watermarks.is_pulled(key, identity, before=self.sequence) for key in same)
 
     def _unreadable(self, file: LogFile, found: Found) -> None:
         entry = file.quarantined(found)
@@ -240,7 +272,9 @@ class _Pull:
 
     def refuse_nothing(self) -> None:
         """Raises InputError when nothing that was named could be read at all."""
-        n_records = sum(self.types.values()) + self.counts["files_unchanged"] + self.counts["already_pulled"]
+        n_records = sum(self.types.values()) + sum(
+            self.counts[key] for key in ("files_unchanged", "already_pulled", "carried")
+        )
         n_other = self.dropped.total() - self._n_unknown
         is_hopeless = not self.terms.is_night or len(self.problems) == len(self.names["failed_sources"])
         if self.problems and is_hopeless and not n_records and not n_other:
@@ -249,10 +283,12 @@ class _Pull:
     def report(self, output: Path, seconds: float) -> StepReport:
         """The counts, and where everything is."""
         kept = self.writer.n_rows
-        outputs = [output, rejects_path(output), *([self.quarantine.path] if self.quarantine.n_entries else [])]
+        outputs = [output, rejects_path(output)]
+        outputs += [self.quarantine.path] if self.quarantine.n_entries else []
+        outputs += [carried_path(output)] if self.taken else []
         facts: dict[str, Any] = {key: self.counts[key] for key in ("files", "bytes")}
         facts |= {"types": dict(sorted(self.types.items())), "quarantined": self.quarantine.n_entries}
-        facts |= {key: self.counts[key] for key in ("files_unchanged", "already_pulled", "calls_merged")}
+        facts |= {key: self.counts[key] for key in ("files_unchanged", "already_pulled", "carried", "calls_merged")}
         return StepReport(
             step="pull",
             n_in=kept + self.dropped.total() + self.held.total(),

@@ -1,8 +1,9 @@
 """redact: personal data and secrets become typed placeholders, the same value the same one throughout a conversation.
 
 The whole tree is read: every part of every message, siblings and hidden ones too, tool calls and their results, the
-title and what people wrote as feedback. `[EMAIL_1]` stands for one address wherever it occurs; numbers that the log
-itself uses are skipped. What a passage is, the recognisers of corpus/redaction say.
+title, what people wrote as feedback, and what the log says of models (a path may hold a user's name) and of consent
+(`Jane Roe, by mail`): both are published with a sample. `[EMAIL_1]` stands for one address wherever it occurs; numbers
+that the log itself uses are skipped. What a passage is, the recognisers of corpus/redaction say.
 
 Why these recognisers: on 1,500 labelled sentences (presidio-research) and the same machine, one core,
                       e-mail     card       IBAN       IP         phone      US SSN     MB/s of real chats
@@ -216,6 +217,9 @@ def _texts(conversation: Conversation) -> Iterator[str]:
                 yield from _json_texts(part.data)
     for item in conversation.feedback:
         yield from (value for value in (item.value, item.name) if isinstance(value, str))
+    yield from (message.model for message in conversation.messages if message.model)
+    if conversation.consent:
+        yield conversation.consent
 
 
 def _json_texts(value: Any) -> Iterator[str]:
@@ -260,6 +264,7 @@ def _mapped(conversation: Conversation, change: Callable[[str], str]) -> Convers
         title=change(conversation.title) if conversation.title else conversation.title,
         messages=tuple(_mapped_message(message, change) for message in conversation.messages),
         feedback=tuple(_mapped_feedback(item, change) for item in conversation.feedback),
+        consent=change(conversation.consent) if conversation.consent else conversation.consent,
     )
 
 
@@ -268,7 +273,9 @@ def _mapped_message(message: Message, change: Callable[[str], str]) -> Message:
         Part(part.kind, change(part.text), None if part.data is None else _mapped_json(part.data, change))
         for part in message.parts
     )
-    return message if parts == message.parts else replace(message, parts=parts)
+    model = change(message.model) if message.model else message.model
+    is_same = parts == message.parts and model == message.model
+    return message if is_same else replace(message, parts=parts, model=model)
 
 
 def _mapped_feedback(item: Feedback, change: Callable[[str], str]) -> Feedback:

@@ -23,7 +23,7 @@ def sample_of(row: Mapping[str, Any], *, night: str, publish_subjects: bool) -> 
 
     Raises:
         ValueError: the row's tree says something else than its messages.
-        KeyError, TypeError: its tree or verdict is not what `to_json` writes.
+        InputError, KeyError, TypeError: its verdict or tree is not what `to_json` writes.
     """
     conversation = Conversation.from_json(orjson.loads(row["tree"]))
     if [{"role": turn.role, "content": turn.content} for turn in conversation.turns()] != row["messages"]:

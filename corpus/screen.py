@@ -216,7 +216,9 @@ def _judged(
         if name in enabled:
             return None, _dropped(enabled[name], evidence, counts)
     columns = {
+        "model": conversation.model(),
         "language": language,
+        "consent": conversation.consent,
         "n_messages": len(turns),
         "n_branches": conversation.n_branches(),
         "messages": [{"role": turn.role, "content": turn.content} for turn in turns],

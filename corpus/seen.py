@@ -68,9 +68,10 @@ CREATE TABLE keys (key INTEGER, entry INTEGER, PRIMARY KEY (key, entry)) WITHOUT
 """
 
 
-_ENTRIES = (
-    "SELECT entry, content_id, night, status, n_turns, n_shingles, end FROM entries JOIN nights USING (sequence) "
-)
+def _entries(asked: str) -> str:
+    """The query for a column and the fields of `Earlier`."""
+    fields = "entry, content_id, night, status, n_turns, n_shingles, end"
+    return f"SELECT {asked}, {fields} FROM entries JOIN nights USING (sequence)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Seen:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._overlooked: frozenset[str] = frozenset()
 
     def __enter__(self) -> Seen:
         with self._errors():
@@ -125,6 +127,21 @@ class Seen:
                 self._base.executemany("INSERT INTO keys VALUES (?, ?)", pairs)
             self._base.execute("REPLACE INTO facts VALUES ('banding', ?)", (_name(banding),))
 
+    def overlook(self, content_ids: Collection[str]) -> None:
+        """Lets the questions pass over entries of these ids, for what was seen before and is to be judged again.
+
+        What the corpus accepted is not passed over. Nothing is removed.
+        """
+        self._overlooked = frozenset(content_ids)
+
+    def _answers(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, Earlier]]:
+        """First column and entry of each row that counts; the other columns are those of `Earlier`."""
+        entries: dict[int, Earlier] = {}  # one object an entry: a family of chats meets in many keys
+        for first, *columns in rows:
+            one = entries.setdefault(columns[0], Earlier(*columns))
+            if one.status == "accepted" or one.content_id not in self._overlooked:
+                yield first, one
+
     def sequence(self, night: str | None) -> int:
         """The place of a night among those recorded; a new night (or None) stands after all."""
         with self._errors():
@@ -134,22 +151,19 @@ class Seen:
 
     def by_content_id(self, content_ids: Collection[str], before: int) -> dict[str, Earlier]:
         """The entries of these ids from nights before that sequence; of several the accepted, then the first."""
-        query = f"{_ENTRIES} WHERE content_id IN (?) AND sequence < ?"
-        rows = [Earlier(*row) for row in self._look_up(query, sorted(content_ids), before)]
-        return {one.content_id: one for one in sorted(rows, key=preference, reverse=True)}
+        query = f"{_entries('content_id')} WHERE content_id IN (?) AND sequence < ?"
+        found = [one for _, one in self._answers(self._look_up(query, sorted(content_ids), before))]
+        return {one.content_id: one for one in sorted(found, key=preference, reverse=True)}
 
     def by_end(self, ends: Collection[int], before: int) -> dict[int, list[Earlier]]:
         """The entries whose whole chain ends in one of these links, by link."""
-        query = f"{_ENTRIES} WHERE end IN (?) AND sequence < ?"
-        return _grouped((row[-1], Earlier(*row)) for row in self._look_up(query, sorted(ends), before))
+        query = f"{_entries('end')} WHERE end IN (?) AND sequence < ?"
+        return _grouped(self._answers(self._look_up(query, sorted(ends), before)))
 
     def by_key(self, keys: Collection[int], before: int) -> dict[int, list[Earlier]]:
         """The entries that have one of these links, openings or bands, by key."""
-        columns = _ENTRIES.replace("SELECT", "SELECT key,", 1)
-        query = f"{columns} JOIN keys USING (entry) WHERE key IN (?) AND sequence < ?"
-        entries: dict[int, Earlier] = {}  # one object an entry: a family of chats meets in many keys
-        rows = self._look_up(query, sorted(keys), before)
-        return _grouped((row[0], entries.setdefault(row[1], Earlier(*row[1:]))) for row in rows)
+        query = f"{_entries('key')} JOIN keys USING (entry) WHERE key IN (?) AND sequence < ?"
+        return _grouped(self._answers(self._look_up(query, sorted(keys), before)))
 
     def shingles(self, entry: int) -> Shingles:
         """The shingles of one entry that is no duplicate."""

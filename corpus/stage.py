@@ -10,7 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -114,8 +114,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
     Raises:
         InputError: the file is missing, damaged, or not a Parquet table.
     """
-    file = _open(path)
-    with file:
+    with _open(path) as file, _read_errors(path):
         for batch in file.iter_batches(batch_size=64, columns=columns, use_threads=False):
             yield from batch.to_pylist()
 
@@ -126,8 +125,7 @@ def read_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tab
     Raises:
         InputError: the file is missing, damaged, or not a Parquet table.
     """
-    file = _open(path)
-    with file:
+    with _open(path) as file, _read_errors(path):
         for group in range(file.num_row_groups):  # one by one: a batch across groups would have no bound in bytes
             for batch in file.iter_batches(GROUP_ROWS, row_groups=[group], columns=columns, use_threads=False):
                 yield pa.Table.from_batches([batch])
@@ -140,25 +138,49 @@ def n_rows(path: Path) -> int:
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    try:
+    with _read_errors(path):
         return pq.ParquetFile(path)
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; make it with the step before, such as `gristmill pull`") from error
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} cannot be read as a stage file (Parquet): {error}") from error
+        raise InputError(
+            f"{path} cannot be read as a stage file (Parquet): {error}; make it again with the step before"
+        ) from error
 
 
 def require_columns(path: Path, schema: pa.Schema, step: str) -> None:
-    """Checks that a stage file has the columns a step needs.
+    """Checks that a stage file has the columns a step needs, of a type that can be read as theirs.
 
     Raises:
-        InputError: naming the missing columns and the step that adds them.
+        InputError: naming the columns that are missing or of another type.
     """
     with _open(path) as file:
-        missing = [name for name in schema.names if name not in file.schema_arrow.names]
+        found: pa.Schema = file.schema_arrow
+    missing = [name for name in schema.names if name not in found.names]
     if missing:
         names = ", ".join(missing)
         raise InputError(f"{path} lacks the columns {names} that `{step}` needs; run the step before it first")
+    for name in schema.names:
+        if not _can_be(found.field(name).type, schema.field(name).type):
+            kinds = f"{found.field(name).type}, not {schema.field(name).type}"
+            raise InputError(f"column {name} of {path} is {kinds}; `{step}` reads what the step before it wrote")
+
+
+def _can_be(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values can be cast: other programs that read and wrote the table may have widened its types."""
+    if found == wanted:
+        return True
+    try:
+        pa.array([], found).cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return False
+    return True
 
 
 def rejects_path(output: Path) -> Path:
@@ -169,6 +191,17 @@ def rejects_path(output: Path) -> Path:
 def report_path(output: Path) -> Path:
     """Where a step writes its counts; the file is written last."""
     return output.with_name(f"{output.stem}.report.json")
+
+
+def refuse_overwriting(source: Path, output: Path, *beside: Path) -> None:
+    """Checks that what a step writes (`beside`: further files of its own) does not take the place of what it reads.
+
+    Raises:
+        InputError: the output, or a file that is written beside it, is the input.
+    """
+    written = (output, rejects_path(output), report_path(output), *beside)
+    if source.resolve() in {path.resolve() for path in written}:
+        raise InputError(f"writing {output} would overwrite the input {source}; give the output another name")
 
 
 def run_step(
@@ -188,10 +221,11 @@ def run_step(
     further values of the report. `on_row` is called after each row, for a progress bar.
 
     Raises:
-        InputError: the input lacks columns. CorpusError: the output cannot be written.
+        InputError: the input lacks columns, or is the output. CorpusError: the output cannot be written.
     """
     started = time.monotonic()
     require_columns(source, needs, step)
+    refuse_overwriting(source, output)
     with disk_errors(output):
         report_path(output).unlink(missing_ok=True)
     counts: dict[str, Counter[str]] = {"dropped": Counter(), "held": Counter()}

@@ -37,6 +37,7 @@ from schemas.contracts import (
     text_contract,
 )
 from schemas.conversation import Turn, content_id
+from schemas.errors import InputError
 from schemas.outcome import StepReport
 from schemas.tables import REJECTED, SAMPLES, SELECTED
 from schemas.verdict import RATING_MIN
@@ -106,7 +107,7 @@ def _spool(
             try:
                 sample = sample_of(row, night=night, publish_subjects=publish_subjects)
                 lines.append((sample.id, canonical_bytes(sample.to_json())))
-            except (ValueError, KeyError, TypeError) as error:
+            except (InputError, ValueError, KeyError, TypeError) as error:
                 yield f"{row['conversation_id']}: cannot be made a sample: {error!r:.200}"
             if on_row:
                 on_row()

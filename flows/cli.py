@@ -24,7 +24,7 @@ COMMANDS = {
     "screen": "flows.step_commands:screen",
     "deduplicate": "flows.step_commands:deduplicate",
     "decontaminate": "flows.step_commands:decontaminate",
-    "judge": "flows.step_commands:judge",
+    "judge": "flows.judge_commands:judge",
     "select": "flows.step_commands:select",
     "run": "flows.night_commands:run",
     "serve": "flows.night_commands:serve",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,7 +84,7 @@ def _print_reasons(console: Console, report: StepReport) -> None:
         console.print(line, markup=False, style="dim")
 
 
-def exit_code(reports: list[StepReport]) -> int:
-    """3 when something is held for a person or was unreadable, else 0."""
-    needs_person = any(report.held or report.dropped.get("unreadable") for report in reports)
+def exit_code(reports: list[StepReport], alarms: Sequence[str] = ()) -> int:
+    """3 when something is held for a person or was unreadable, or an alarm rang, else 0."""
+    needs_person = bool(alarms) or any(report.held or report.dropped.get("unreadable") for report in reports)
     return DONE_BUT_HELD if needs_person else DONE

@@ -12,9 +12,10 @@ import orjson
 from rich.table import Table
 
 from corpus.stage import rejects_path
+from corpus.stages import STEPS
 from flows.cli import json_option
 from flows.console import DONE, DONE_BUT_HELD, print_json, printable, say, stderr
-from flows.nights import STEPS, Night, all_nights
+from flows.nights import Night, all_nights
 from flows.settings_file import require_project
 from schemas.errors import InputError
 from schemas.reasons import REASONS
@@ -45,11 +46,13 @@ def status(config: Path | None, as_json: bool) -> int:
     for night in nights:
         for reason, n in night["held"].items():
             say(f"  {night['night']}: {n} held, {reason}: {REASONS.get(reason, '')}")
+        for alarm in night["alarms"]:
+            say(f"  {night['night']}: alarm: {alarm}")
     if not nights:
         say("no night was run yet; `gristmill run` runs one")
     if as_json:
         print_json({"root": str(project.root), "corpus": project.settings.corpus.remote, "nights": nights})
-    return DONE_BUT_HELD if any(night["held"] for night in nights) else DONE
+    return DONE_BUT_HELD if any(night["held"] or night["alarms"] for night in nights) else DONE
 
 
 def _summary(night: Night) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def _summary(night: Night) -> dict[str, Any]:
         "in": reports[0].n_in if reports else 0,
         "proposed": proposal.get("n_samples", 0),
         **totals,
+        "alarms": night.alarms(),
         "branch": proposal.get("branch"),
         "commit": proposal.get("commit"),
     }

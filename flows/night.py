@@ -3,35 +3,36 @@
 Every step is cached by content: its key is the digest of the code, the settings it rests on and the bytes of its input.
 A night that is killed and started again goes on behind the last complete step; one that is complete changes nothing.
 Proposing is not cached: it looks at the corpus and does what is still to do. Final states are named: Proposed,
-UnderReview, Merged, NothingToPropose, and Degraded when a source could not be read.
+UnderReview, Merged, NothingToPropose; Degraded when a source could not be read, Drifted when an alarm rang.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import Task, flow, serve, task
+from prefect import Flow, Task, flow, serve, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.concurrency.sync import concurrency
 from prefect.deployments.runner import RunnerDeployment
-from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.schedules import Cron
 from prefect.settings import get_current_settings
 from prefect.states import Completed
 from prefect.types.entrypoint import EntrypointType
 
-from flows import road
-from flows.nights import STEPS, Night, begin_night, checked_date, find_night, only_one, tonight
-from flows.prefect_local import end_with_parent, local_prefect
+from corpus.stages import STEPS
+from flows import learning, road
+from flows.judge_round import judge_round
+from flows.nights import Night, begin_night, checked_date, find_night, only_one, tonight
+from flows.prefect_local import end_with_parent, local_prefect, quiet_console
 from flows.settings_file import Project, read_project
 from flows.step_keys import step_key
+from judges.choose import learner_settings
 from schemas.errors import CorpusError, GristmillError, JudgeError
 
 STORE = "gristmill-store"
@@ -85,6 +86,14 @@ def meet_corpus(config: str) -> str:
         return road.meet_corpus(project)
 
 
+@task(name="watch for drift", **_RETRIED)
+def watch_drift(config: str, date: str) -> list[str]:
+    """Compares the night with those before it; gives the alarms. A night that ended keeps what was found then."""
+    project = read_project(Path(config))
+    with concurrency(STORE):
+        return learning.watch_drift(project, find_night(project, date))
+
+
 @task(name="propose", **_RETRIED)
 def propose(config: str, date: str) -> dict[str, Any]:
     """Commits the samples on the night's branch; idempotent."""
@@ -120,6 +129,7 @@ def night(config: str, date: str | None = None) -> State:
         for step, run in TASKS.items():
             key, is_intact = step_key(project, found, step, head)
             run.with_options(refresh_cache=not is_intact)(config, date, key)
+        watch_drift(config, date)
         proposal = propose(config, date)
         show(config, date)
     return _named_state(found, proposal)
@@ -139,6 +149,8 @@ def _named_state(found: Night, proposal: dict[str, Any]) -> State:
     message = proposal["message"]
     if failed:
         return Completed(name="Degraded", message=f"{message}; sources that could not be read: {', '.join(failed)}")
+    if alarms := found.alarms():
+        return Completed(name="Drifted", message=f"{message}; {'; '.join(alarms)}")
     return Completed(name=_STATES.get(proposal["state"], "Proposed"), message=message)
 
 
@@ -160,7 +172,7 @@ def run_night(project: Project, date: str) -> Ended:
     assert project.file is not None
     with local_prefect(project.var / "prefect"):
         _limit_store()
-        _quiet()
+        quiet_console()
         state: State = night(str(project.file), date, return_state=True)
         if not state.is_completed():
             state.result(raise_on_failure=True)
@@ -174,30 +186,29 @@ def _limit_store() -> None:
         client.upsert_global_concurrency_limit_by_name(STORE, 1)
 
 
-def _quiet() -> None:
-    """Keeps Prefect's lines off the terminal, which shows our own; its server still gets them."""
-    for logger in (logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))):
-        for handler in logger.handlers:
-            if isinstance(handler, PrefectConsoleHandler):
-                handler.setLevel(logging.CRITICAL)
-
-
 def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -> None:
     """Runs the night at `night.cron` until the process is stopped; `on_ready` is told where Prefect's page is.
 
-    The schedule has a server of its own, so that `gristmill run` by hand works beside it.
+    The judge's round is played at `judge_round.cron`, if the judge of the settings can learn. The
+    schedule has a server of its own, so that `gristmill run` by hand works beside it.
     """
     settings = project.settings.night
-    schedule = Cron(settings.cron, timezone=settings.timezone)
     with local_prefect(project.var / "prefect-schedule", schedules=True):
         _limit_store()
-        deployment = night.to_deployment(
-            "nightly",
-            schedule=schedule,
-            parameters={"config": str(project.file)},
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
+        deployments = [_deployment(night, "nightly", settings.cron, project)]
+        if learner_settings(project.settings.judge, project.settings.judges):
+            deployments.append(_deployment(judge_round, "judge-round", project.settings.judge_round.cron, project))
         page = str(get_current_settings().api.url).removesuffix("/api")
         on_ready({"page": page, "cron": settings.cron, "timezone": settings.timezone})
-        assert isinstance(deployment, RunnerDeployment)  # outside an event loop it is no coroutine
-        serve(deployment, print_starting_message=False, pause_on_shutdown=False, limit=1)
+        serve(*deployments, print_starting_message=False, pause_on_shutdown=False, limit=1)
+
+
+def _deployment(served: Flow[..., State], name: str, cron: str, project: Project) -> RunnerDeployment:
+    deployment = served.to_deployment(
+        name,
+        schedule=Cron(cron, timezone=project.settings.night.timezone),
+        parameters={"config": str(project.file)},
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    assert isinstance(deployment, RunnerDeployment)  # outside an event loop it is no coroutine
+    return deployment

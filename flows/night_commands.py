@@ -38,12 +38,14 @@ def run(config: Path | None, night: str | None, as_json: bool) -> int:
     print_funnel(reports)
     proposal = ended.night.proposal() or {}
     say(f"{ended.state}: {ended.message}")
+    alarms = ended.night.alarms()
+    for alarm in alarms:
+        say(f"alarm: {alarm}")
     if as_json:
         steps = [report.to_json() for report in reports]
-        print_json(
-            {"night": date, "state": ended.state, "message": ended.message, "steps": steps, "proposal": proposal}
-        )
-    return exit_code(reports)
+        told = {"night": date, "state": ended.state, "message": ended.message}
+        print_json({**told, "steps": steps, "proposal": proposal, "alarms": alarms})
+    return exit_code(reports, alarms)
 
 
 @click.command()

@@ -16,20 +16,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 
 from corpus.stage import read_report, write_atomically
+from corpus.stages import STEPS, stage_file
 from flows.settings_file import Project
 from schemas.errors import GristmillError, InputError, SettingsError
 from schemas.outcome import StepReport
 
-STEPS = {
-    "pull": "pulled",
-    "screen": "screened",
-    "deduplicate": "distinct",
-    "decontaminate": "decontaminated",
-    "judge": "judged",
-    "select": "selected",
-    "validate": "samples",
-}
-"""Step and the stem of its output in the night's folder, in the order of the road."""
+PROPOSAL_FILE = "proposal.json"
+"""What became of the night, in its folder; written last."""
+
+DRIFT_FILE = "drift.json"
+"""What was found out about drift, in the night's folder."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class Night:
 
     def output(self, step: str) -> Path:
         """The stage file that a step writes."""
-        return self.folder / f"{STEPS[step]}.parquet"
+        return stage_file(self.folder, step)
 
     def reports(self) -> list[StepReport]:
         """The counts of the steps that are complete, in the order of the road."""
@@ -50,12 +46,17 @@ class Night:
 
     def proposal(self) -> dict[str, Any] | None:
         """What `propose` did, None when the night did not come so far."""
-        return _read(self.folder / "proposal.json")
+        return _read(self.folder / PROPOSAL_FILE)
+
+    def alarms(self) -> list[str]:
+        """What `watch_drift` found that a person should look at, as sentences."""
+        found = _read(self.folder / DRIFT_FILE) or {}
+        return [str(alarm) for alarm in found.get("alarms", [])]
 
     @property
     def is_complete(self) -> bool:
         """Whether the night ended: its proposal is the last thing written."""
-        return (self.folder / "proposal.json").exists()
+        return (self.folder / PROPOSAL_FILE).exists()
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -126,12 +127,16 @@ def find_night(project: Project, name: str | None) -> Night:
 def begin_night(project: Project, night: str) -> Night:
     """The night of this date: the one already begun, or a new one with the next sequence number.
 
-    An unfinished night that is not the last one begun gets a new number: later nights have read its logs since.
+    An unfinished night that is not the last one begun gets a new number: later nights have read its logs since. The
+    last one, run again when it proposed nothing, counts as unfinished until it ends: nothing of it is in the corpus, so
+    if it is killed now, the next night may read what it read.
     """
     earlier = all_nights(project)
     last = earlier[-1].sequence if earlier else 0
     for known in earlier:
         if known.date == night and (known.is_complete or known.sequence == last):
+            if known.sequence == last and (known.proposal() or {}).get("state") == "nothing_to_propose":
+                (known.folder / PROPOSAL_FILE).unlink()
             return known
     begun = Night(night, last + 1, project.night_folder(night))
     content = {"night": night, "sequence": begun.sequence}
@@ -142,6 +147,11 @@ def begin_night(project: Project, night: str) -> Night:
 def unfinished_before(project: Project, night: Night) -> list[Night]:
     """Earlier nights that never ended; what they read is forgotten, so that this night reads it."""
     return [other for other in all_nights(project) if other.sequence < night.sequence and not other.is_complete]
+
+
+def complete_before(project: Project, night: Night) -> list[Path]:
+    """The folders of the nights before this one that ended, in the order they were first run."""
+    return [other.folder for other in all_nights(project) if other.sequence < night.sequence and other.is_complete]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ Run as `python -m flows.prefect_local PARENT SOCKET`, this module is that server
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 import subprocess
@@ -24,7 +25,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
+from prefect.logging.handlers import APILogWorker, PrefectConsoleHandler
 from prefect.settings import temporary_settings
 from prefect.utilities.asyncutils import run_coro_as_sync
 
@@ -54,6 +55,14 @@ _SERVER_SETTINGS = {
 }
 _ONE_RUN = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "false"}
 """Prefect's own switch for a server without scheduler and page, which a single run does not need."""
+
+
+def quiet_console() -> None:
+    """Keeps Prefect's lines off the terminal, which shows our own; its server still gets them."""
+    for logger in (logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))):
+        for handler in logger.handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                handler.setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from corpus.carried import taken, waiting_after
 from corpus.decontaminate import decontaminate as decontaminate_rows
 from corpus.dedupe import deduplicate as deduplicate_rows
 from corpus.propose import accepted_lines, init_corpus, tombstones
@@ -29,15 +30,17 @@ from corpus.stage import read_report, write_atomically
 from corpus.stage import run_step as run_file_step
 from corpus.validate import build_samples
 from corpus.watermarks import Watermarks
-from flows.nights import Night, all_nights, unfinished_before
+from flows.nights import PROPOSAL_FILE, Night, all_nights, complete_before, unfinished_before
 from flows.settings_file import Project
 from judges.choose import make_judge
+from judges.registry import HeadRegistry
 from judges.step import AFTER_ALL_NIGHTS, JudgeStep
 from judges.verdicts import VerdictStore
 from schemas.errors import InputError, SettingsError
 from schemas.outcome import StepReport
 from schemas.settings import SourceSettings
 from schemas.tables import DISTINCT, JUDGED
+from schemas.verdict import JudgeIdentity
 
 _NOTES = {
     "cheap-1": "On pairs of fluent answers it decides as people did in 58 to 69 of 100 cases, no better than taking "
@@ -138,12 +141,36 @@ def decontaminate(project: Project, source: Path, output: Path, on_row: OnRow | 
     return decontaminate_rows(source, output, project.settings.decontaminate, root=project.root, on_row=on_row)
 
 
+def heads_folder(project: Project) -> Path:
+    """Where the project's heads and the records of the judge's rounds are kept."""
+    return project.var / "judge"
+
+
 def judge(
-    project: Project, source: Path, output: Path, *, sequence: int = AFTER_ALL_NIGHTS, on_row: OnRow | None = None
+    project: Project,
+    source: Path,
+    output: Path,
+    *,
+    sequence: int = AFTER_ALL_NIGHTS,
+    on_row: OnRow | None = None,
+    pin: Path | None = None,
+    elsewhere: Collection[str] = (),
 ) -> StepReport:
-    """Ratings; each conversation is judged once by each judge, ever."""
-    judge = make_judge(project.settings.judge, root=project.root, cache=model_cache())
-    step = JudgeStep(judge, VerdictStore(project.var / "verdicts.duckdb"), sequence=sequence)
+    """Ratings; each conversation is judged once by each judge, ever.
+
+    `pin` is a file that keeps which head judges: a night that is run again after a round of the judge's learning is
+    judged by the head that it began with. `elsewhere` are conversations that later nights have taken over.
+    """
+    pinned = pin.read_text(encoding="ascii") if pin and pin.exists() else None
+    heads, cache = heads_folder(project), model_cache()
+    settings = project.settings
+    judge = make_judge(
+        settings.judge, root=project.root, cache=cache, heads=heads, head_digest=pinned, named=settings.judges
+    )
+    if pin and pinned is None:
+        write_atomically(pin, judge.identity.head_digest.encode())
+    store = VerdictStore(project.var / "verdicts.duckdb")
+    step = JudgeStep(judge, store, sequence=sequence, elsewhere=elsewhere)
     return run_file_step(
         "judge",
         source,
@@ -151,9 +178,15 @@ def judge(
         needs=DISTINCT,
         gives=JUDGED,
         transform=step.rows,
-        facts=lambda: {**step.facts(), "judge_note": _NOTES.get(judge.identity.head, "")},
+        facts=lambda: {**step.facts(), "judge_note": _note(project, judge.identity)},
         on_row=on_row,
     )
+
+
+def _note(project: Project, judge: JudgeIdentity) -> str:
+    """What is known of a judge's agreement with people: of a learned head with these reviewers, else with others."""
+    learned = HeadRegistry(heads_folder(project), judge).standing(judge.head_digest)
+    return learned or _NOTES.get(judge.head, "")
 
 
 def select(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
@@ -170,7 +203,7 @@ def select(project: Project, source: Path, output: Path, on_row: OnRow | None = 
 
 
 def run_step(step: str, project: Project, night: Night) -> StepReport:
-    """Runs one step of the night on its files. `step` is a key of `flows.nights.STEPS`."""
+    """Runs one step of the night on its files. `step` is a key of `corpus.stages.STEPS`."""
     return _NIGHT[step](project, night)
 
 
@@ -178,6 +211,7 @@ def _pull(project: Project, night: Night) -> StepReport:
     """What is new in the logs. A night that ended before a later one began keeps what it read: the rest is theirs."""
     if night.is_complete and night != all_nights(project)[-1] and (settled := read_report(night.output("pull"))):
         return settled
+    waiting = waiting_after(complete_before(project, night))
     with Watermarks(project.var / "watermarks.sqlite") as watermarks:
         return pull(
             project.settings.sources,
@@ -188,6 +222,7 @@ def _pull(project: Project, night: Night) -> StepReport:
             licences=project.settings.corpus.licences,
             hold_unconsented=True,
             watermarks=watermarks,
+            waiting=waiting,
             night=night.date,
             sequence=night.sequence,
         )
@@ -207,6 +242,7 @@ def _deduplicate(project: Project, night: Night) -> StepReport:
             seen=seen,
             night=night.date,
             withdrawn=tombstones(project.settings.corpus, root=project.root, clone=clone(project)),
+            again=[row["content_id"] for row in taken(night.folder)],
         )
 
 
@@ -215,7 +251,10 @@ def _decontaminate(project: Project, night: Night) -> StepReport:
 
 
 def _judge(project: Project, night: Night) -> StepReport:
-    return judge(project, night.output("decontaminate"), night.output("judge"), sequence=night.sequence)
+    files = (night.output("decontaminate"), night.output("judge"))
+    later = [other for other in all_nights(project) if other.sequence > night.sequence and other.is_complete]
+    elsewhere = {row["conversation_id"] for one in later for row in taken(one.folder) if row["night"] == night.date}
+    return judge(project, *files, sequence=night.sequence, pin=night.folder / "head.txt", elsewhere=elsewhere)
 
 
 def _select(project: Project, night: Night) -> StepReport:
@@ -285,7 +324,7 @@ def propose(project: Project, night: Night) -> dict[str, Any]:
         night=night.date,
         record=night_record(project, night),
     ).to_json()
-    write_atomically(night.folder / "proposal.json", orjson.dumps(result, option=orjson.OPT_INDENT_2))
+    write_atomically(night.folder / PROPOSAL_FILE, orjson.dumps(result, option=orjson.OPT_INDENT_2))
     return result
 
 
@@ -305,6 +344,7 @@ def night_markdown(night: Night) -> str:
     """The night for Prefect's page: what became of it, the histogram of ratings, where to look."""
     proposal = night.proposal() or {}
     lines = [f"# The night of {night.date}", "", str(proposal.get("message", "not ended")), ""]
+    lines += [f"**Alarm:** {alarm}\n" for alarm in night.alarms()]
     for report in night.reports():
         for low, n in report.facts.get("histogram", []):
             lines.append(f"    {low:>4} {'█' * min(n, 60)} {n}")

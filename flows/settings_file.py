@@ -43,12 +43,15 @@ class Project:
         """SHA-256 of the settings that decide a night's commit: where things lie and the schedule do not."""
         plain = self.settings.model_dump(mode="json")
         plain["corpus"].pop("remote")
+        for table in ("judge_round", "drift"):  # what they did to the judge, its head's digest says in every verdict
+            plain.pop(table)
         for source in plain["sources"]:
             source.pop("path")
         for key in ("cron", "subject_key_file"):
             plain["night"].pop(key)
-        for key in ("n_threads", "endpoint_concurrency", "endpoint_key_env"):
-            plain["judge"].pop(key)
+        for judge in (plain["judge"], *plain["judges"]):
+            for key in ("n_threads", "endpoint_concurrency", "endpoint_key_env"):
+                judge.pop(key)
         return digest(plain)
 
 

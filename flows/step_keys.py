@@ -6,12 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from corpus.carried import taken, waiting_after
 from corpus.pull import matching_files
 from corpus.stage import read_report
-from flows.nights import STEPS, Night
+from corpus.stages import STEPS
+from flows.nights import Night, complete_before
 from flows.settings_file import Project
 from schemas.canonical import digest, file_digest
 from schemas.errors import InputError
+from schemas.reasons import UNRATED_FOR_NOW
 
 _ROOT = Path(__file__).parent.parent
 
@@ -20,7 +23,7 @@ _TABLES = {
     "screen": ("screen",),
     "deduplicate": ("dedupe",),
     "decontaminate": ("decontaminate",),
-    "judge": ("judge",),
+    "judge": ("judge", "judges"),
     "select": ("judge", "night", "experts"),
     "validate": ("night", "corpus"),
 }
@@ -48,9 +51,18 @@ def step_key(project: Project, night: Night, step: str, head: str) -> tuple[str,
     """
     tables = [project.settings.model_dump(mode="json", include={table}) for table in _TABLES[step]]
     parts: list[Any] = [step, code_digest(), tables, night.date, night.sequence, _input(project, night, step)]
+    if step == "pull":
+        waiting = waiting_after(complete_before(project, night))
+        parts.append([[one.night, one.conversation_id, one.content_id] for one in waiting])
     if step == "deduplicate":
-        parts.append(head)
-    return digest(parts), _is_intact(night.output(step))
+        parts += [head, sorted(row["content_id"] for row in taken(night.folder))]
+    return digest(parts), _is_intact(night.output(step)) and not _is_to_be_asked_again(night, step)
+
+
+def _is_to_be_asked_again(night: Night, step: str) -> bool:
+    """Whether the judge left conversations for later and the night has not ended, so that they can still be its own."""
+    report = read_report(night.output("judge")) if step == "judge" and not night.is_complete else None
+    return report is not None and UNRATED_FOR_NOW in report.held
 
 
 def _input(project: Project, night: Night, step: str) -> Any:

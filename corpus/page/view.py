@@ -164,6 +164,18 @@ class NightView:
         money = f"; at the price in the settings that is {cost:,.4f}" if cost else ""
         return " and ".join(parts) + money + "." if parts else ""
 
+    @property
+    def disagreement(self) -> str:
+        """One sentence on how far the members of a panel are apart, "" without a panel."""
+        found = self._facts.disagreement
+        if found is None:
+            return ""
+        held = f"; {found.n_held:,} more {were(found.n_held)} held for it" if found.n_held else ""
+        return (
+            f"The judges disagree by a standard deviation of {found.median:.2f} points in the median and of more than "
+            f"{found.tenth_largest:.2f} on a tenth of these conversations{held}."
+        )
+
     def _reading_speed(self, n_tokens: int | None) -> str:
         if not n_tokens:
             return ""

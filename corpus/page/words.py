@@ -28,6 +28,8 @@ NEXT_STEPS = {
     "licence_not_allowed": "add the licence to <code>corpus.licences</code> if the corpus may carry it; " + _LOOK,
     "too_many_secrets": _LOOK + "; <code>screen.max_redactions</code> sets how much is too much",
     "unrated_too_long": "<code>judge.max_tokens</code> sets how much the judge reads; " + _LOOK,
+    "judges_disagree": _LOOK + "; <code>judge.max_disagreement</code> sets how far judges may be apart",
+    "unrated_for_now": "the next night asks again; <code>gristmill doctor</code> checks the judge",
     "unrated_no_reply": "run the night again when the judge answers; <code>gristmill doctor</code> checks it",
 }
 """By reason, as HTML with places for the source and the id of one of them."""

@@ -2,12 +2,14 @@
 
 A conversation is a tree of nodes, `mapping`. Nodes without a message are passed through. Kept in the tree but not in
 the turns are messages of weight 0, hidden ones, and the user's custom instructions. An assistant's message whose
-recipient is not `all` is a tool call, not an answer. Times may be null, so the order is the tree's.
+recipient is not `all` is a tool call, not an answer; where all its results are hidden (what a browser read has weight
+0), nobody saw the call either. Times may be null, so the order is the tree's.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -42,7 +44,8 @@ def read(record: JsonObject, side: Sequence[JsonObject] = ()) -> Draft:
     """The conversation of a record; `side` are the rows of `message_feedback.json` about it."""
     mapping = {key: as_object(node) for key, node in record["mapping"].items()}
     parents = _parents(mapping)
-    messages = repaired(_message(key, node, parents[key]) for key, node in mapping.items() if _has_message(node))
+    told = (_message(key, node, parents[key]) for key, node in mapping.items() if _has_message(node))
+    messages = _without_unseen_calls(repaired(told))
     leaf = _leaf(record, mapping)
     consent, is_refused = consent_of(record)
     return Draft(
@@ -120,6 +123,33 @@ def _is_hidden(message: JsonObject, content: JsonObject, metadata: JsonObject) -
         or "user_context_message_data" in metadata
         or as_text(content.get("content_type")) in _INSTRUCTIONS
     )
+
+
+def _without_unseen_calls(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages, with weight 0 for each tool call that has results of which none was shown."""
+    below: dict[str | None, list[Message]] = defaultdict(list)
+    for message in messages:
+        if message.role == "tool":
+            below[message.parent_id].append(message)
+    return tuple(
+        replace(m, weight=0.0) if _is_call(m) and below[m.id] and not _is_any_shown(m.id, below) else m
+        for m in messages
+    )
+
+
+def _is_call(message: Message) -> bool:
+    return any(part.kind == "tool_call" for part in message.parts)
+
+
+def _is_any_shown(call_id: str, below: Mapping[str | None, Sequence[Message]]) -> bool:
+    """Whether one of the results that follow a call, one below the other or side by side, has weight."""
+    waiting = [call_id]
+    while waiting:
+        results = below.get(waiting.pop(), ())
+        if any(result.weight > 0 for result in results):
+            return True
+        waiting += [result.id for result in results]
+    return False
 
 
 def _parts(message: JsonObject, content: JsonObject, author: JsonObject) -> tuple[Part, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from corpus.sources.layout import Layout, find_layout
 from corpus.sources.open_webui_db import read_database
 from corpus.sources.opened import LogPart, OpenedLog, is_database, opened
 from corpus.sources.problems import DamagedFile, NoContent, UnknownLog, UnreadableRecord
-from corpus.sources.records import Item, Record, Unreadable
+from corpus.sources.records import Item, Record, Unreadable, too_large
 from corpus.sources.registry import OPEN_WEBUI, SourceType
 from corpus.sources.values import ValueSplitter
 from corpus.sources.window import Place
@@ -29,8 +29,8 @@ OnBytes = Callable[[int], None]
 class Found:
     """What stands at a place of a log: a draft, or the reason why there is none.
 
-    `member` is the file inside an archive. With `draft` None and `is_empty` the record is whole but holds no
-    conversation; else it is unreadable.
+    `member` is the file inside an archive, or a database's table beside that of the chats. With `draft` None and
+    `is_empty` the record is whole but holds no conversation; else it is unreadable.
     """
 
     place: Place
@@ -90,14 +90,14 @@ class Reading:
     def _database(self) -> Iterator[Found]:
         if self.wanted and self.wanted is not OPEN_WEBUI:
             raise UnknownLog(f"it is a database, which type {self.wanted.name} never is; leave --type away")
-        for item, side in read_database(self.file, self.max_bytes):
+        for table, item, side in read_database(self.file, self.max_bytes):
             self.n_items += 1
-            yield self._converted(item, OPEN_WEBUI, "", side)
+            yield self._converted(item, OPEN_WEBUI, table, side)
         if self.on_bytes:
             self.on_bytes(self.size)
 
     def _parts(self, log: OpenedLog) -> Iterator[Found]:
-        side, user = self._side(log)
+        side, user = yield from self._side(log)
         unknown: list[UnknownLog] = []
         for part in log.parts:
             try:
@@ -159,21 +159,26 @@ class Reading:
             reason = f"Gristmill failed on it, please report this: {type(error).__name__}: {error}"
             return Found(item.place, kind, reason=reason, member=member)
 
-    def _side(self, log: OpenedLog) -> tuple[dict[str, list[JsonObject]], str | None]:
-        """The ratings of an archive by conversation, and the account that it is of."""
+    def _side(self, log: OpenedLog) -> Generator[Found, None, tuple[dict[str, list[JsonObject]], str | None]]:
+        """What cannot be read beside an archive's logs; returns its ratings by conversation, and its account."""
         feedback: dict[str, list[JsonObject]] = {}
-        for row in self._side_records(log, "message_feedback.json"):
-            if conversation_id := first_text(row, "conversation_id"):
-                feedback.setdefault(conversation_id, []).append(row)
-        user = next((first_text(row, "id", "user_id") for row in self._side_records(log, "user.json")), None)
-        return feedback, user
+        users: list[str | None] = []
+        for name in ("message_feedback.json", "user.json"):
+            for item in self._side_items(log, name):
+                if isinstance(item, Unreadable):
+                    yield Found(item.place, None, reason=item.reason, excerpt=item.excerpt, member=name)
+                elif name == "user.json":
+                    users.append(first_text(item.value, "id", "user_id"))
+                elif conversation_id := first_text(item.value, "conversation_id"):
+                    feedback.setdefault(conversation_id, []).append(item.value)
+        return feedback, next(iter(users), None)
 
-    def _side_records(self, log: OpenedLog, name: str) -> Iterator[JsonObject]:
-        """The objects in a small member of an archive; a larger one is read as far as one record may be large."""
+    def _side_items(self, log: OpenedLog, name: str) -> Iterator[Item]:
+        """What is in a small member of an archive; a larger one is read as far as one record may be large."""
         if name not in log.side:
             return
         for item in ValueSplitter(log.side[name].window(), self.max_bytes, lambda value: True):
             if item.place.end > self.max_bytes:
+                yield Unreadable(item.place, f"from here on it is not read: {too_large(self.max_bytes)}")
                 return
-            if isinstance(item, Record):
-                yield item.value
+            yield item

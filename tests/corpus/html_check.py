@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "br", "hr"}
-SHAPES = {"rect", "line"}
+SHAPES = {"rect", "line", "circle"}
 ALLOWED = {
     *VOID, *SHAPES, "html", "head", "title", "style", "body", "header", "section", "footer", "div", "span", "p", "h1",
     "h2", "b", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "details",
@@ -13,7 +13,7 @@ ALLOWED = {
 ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "rel", "href", "class", "id", "dir", "open", "scope", "title",
     "start", "style", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "dx", "rx", "role", "text-anchor",
-    "aria-hidden", "aria-labelledby", "patternunits", "patterntransform",
+    "aria-hidden", "aria-labelledby", "cx", "cy", "r", "patternunits", "patterntransform",
 }  # fmt: skip
 
 

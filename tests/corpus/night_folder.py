@@ -39,6 +39,8 @@ class Talk:
     criteria: dict[str, float] = field(default_factory=dict)
     subject: str | None = None
     acceptance: float | None = None
+    features: dict[str, float] = field(default_factory=dict)
+    judge: JudgeIdentity = JUDGE
 
 
 def pulled_row(talk: Talk, number: int) -> dict:
@@ -174,7 +176,9 @@ class _Night:
     def judge(self):
         def more(row):
             talk = self.talks[row["conversation_id"]]
-            verdict = Verdict(talk.rating, JUDGE, acceptance=talk.acceptance, criteria=talk.criteria, n_tokens=300)
+            verdict = Verdict(
+                talk.rating, talk.judge, talk.acceptance, talk.criteria, features=talk.features, n_tokens=300
+            )
             return {
                 "rating": talk.rating,
                 "acceptance": talk.acceptance,

@@ -77,6 +77,16 @@ def seen(tmp_path):
         yield opened
 
 
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.rejects.parquet"])
+def test_the_input_is_never_overwritten(tmp_path, name):
+    """Counts are compared with the input when all is written; above all, it is somebody's only copy."""
+    source = write(tmp_path / name, {"a": chat("Hello there.", "Hello.")})
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="would overwrite the input"):
+        deduplicate(source, tmp_path / "rows.parquet", SETTINGS)
+    assert source.read_bytes() == before
+
+
 # Within a night ------------------------------------------------------------------------------------------------------
 
 

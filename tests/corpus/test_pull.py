@@ -241,6 +241,20 @@ def test_odd_names_of_files_work_and_are_shown_escaped(tmp_path):
     assert dict(report.dropped) == {"unreadable": 2}
 
 
+@pytest.mark.parametrize("name", ["log.json", "log.rejects.parquet", "log.report.json", "log.quarantine.jsonl"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_log_is_never_overwritten(tmp_path, name, is_link):
+    """`pull chats.json -o chats.json` is typed in a hurry; the log may be the only copy."""
+    log = tmp_path / ("elsewhere.json" if is_link else name)
+    log.write_bytes(lines(sharegpt(1)))
+    if is_link:
+        (tmp_path / name).symlink_to(log)
+    output = tmp_path / ("log.json" if name == "log.json" else "log.parquet")
+    with pytest.raises(InputError, match="would overwrite the input"):
+        pull([SourceSettings(name="s", path=str(log))], output, root=tmp_path, subject_key=KEY)
+    assert log.read_bytes() == lines(sharegpt(1))
+
+
 def test_what_is_no_file_is_refused(tmp_path):
     """Reading a pipe would wait for ever."""
     os.mkfifo(tmp_path / "pipe")
@@ -303,6 +317,20 @@ def test_a_chatgpt_archive_is_read_with_its_shards_and_ratings(tmp_path):
     assert [(item["kind"], item["value"], item["message_id"]) for item in feedback] == [("thumb", 1.0, "a")]
     assert rows[0]["subject"]
     assert "ada" not in json.dumps(rows, default=str)
+
+
+def test_what_cannot_be_read_beside_an_archives_logs_is_reported(tmp_path):
+    """The ratings' file is small and easily forgotten; its damage must not pass for an absence of ratings."""
+    good = {"conversation_id": "c1", "id": "a", "rating": "thumbs_up"}
+    feedback = b"[" + json.dumps(good).encode() + b', {"conversation_id": "c1", "rat'
+    make_zip(
+        tmp_path / "export.zip",
+        {"conversations.json": json.dumps([chatgpt(1)]).encode(), "message_feedback.json": feedback},
+    )
+    report, rows, _ = run(tmp_path, "export.zip")
+    assert len(json.loads(rows[0]["tree"])["feedback"]) == 1
+    assert dict(report.dropped) == {"unreadable": 1}
+    assert [entry["member"] for entry in quarantine(tmp_path)] == ["message_feedback.json"]
 
 
 def test_archives_that_are_damaged_encrypted_or_bombs_say_so(tmp_path):
@@ -391,6 +419,22 @@ def test_a_database_is_read_with_its_ratings_and_is_not_altered(tmp_path, is_ope
     assert {name: (tmp_path / name).read_bytes() for name in files} == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "out") == listing
     connection.close()
+
+
+def test_ratings_that_cannot_be_read_are_reported_with_their_row(tmp_path):
+    """A thumb that is lost in silence is a person's opinion lost; its row can be found and repaired."""
+    connection = make_database(tmp_path / "webui.db", {"c1": web_chat("Is it?")})
+    meta = '{"chat_id": "c1"}'
+    rows = [("{broken", meta), ('{"rating": 1}', b"\xff\xfe"), ('{"rating": "%s"}' % ("9" * 10**6), meta), (None, None)]
+    connection.executemany("INSERT INTO feedback VALUES ('f', 'u1', 'rating', ?, ?, NULL)", rows)
+    connection.commit()
+    connection.close()
+    report, rows, _ = run(tmp_path, "webui.db")
+    assert [item["value"] for item in json.loads(rows[0]["tree"])["feedback"]] == [1.0, 8.0]
+    assert dict(report.dropped) == {"unreadable": 3}
+    found = quarantine(tmp_path)
+    assert [(entry["member"], entry["line"]) for entry in found] == [("feedback", 2), ("feedback", 3), ("feedback", 4)]
+    assert [entry["reason"].split(":")[0] for entry in found] == ["its data", "its meta", "its data"]
 
 
 def test_a_copied_database_is_read_with_its_wal(tmp_path):

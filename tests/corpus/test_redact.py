@@ -5,6 +5,7 @@ Values that look like secrets are put together at run time, so that no file of t
 
 import re
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -168,6 +169,31 @@ def test_equal_values_get_one_placeholder_through_turns_siblings_title_and_feedb
     assert mail not in canonical_bytes(result.conversation.to_json()).decode().lower()
     assert result.counts == {"EMAIL": 8, "CARD": 2}
     assert result.n_values == 3
+
+
+def test_what_the_log_says_of_models_and_consent_is_read_too():
+    """Both are published with a sample: a model may be a path below somebody's home, a consent name who gave it."""
+    conversation = talk("Write to jane.roe@mail.example, please.", "I shall.")
+    answer = replace(conversation.messages[1], model="/home/jroe/models/small.gguf")
+    conversation = replace(
+        conversation,
+        messages=(conversation.messages[0], answer),
+        consent="Signed by Jane Roe, jane.roe@mail.example, +49 30 23125 088, form of 2026-01",
+    )
+    result = redact(conversation).conversation
+    assert result.model() == "/home/[USERNAME_1]/models/small.gguf"
+    assert result.consent == "Signed by [PERSON_1], [EMAIL_1], [PHONE_1], form of 2026-01"
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gpt-4o-2024-08-06", "claude-3-5-sonnet-20241022", "ft:gpt-3.5-turbo-0125:org::9ABCdef1", "qwen3:8b-q4_K_M"],
+)
+def test_names_of_models_stay(model):
+    """Version numbers and dates in them are nobody's."""
+    conversation = talk("Hello", "Hello")
+    answer = replace(conversation.messages[1], model=model)
+    assert redact(replace(conversation, messages=(conversation.messages[0], answer))).conversation.model() == model
 
 
 def test_tool_calls_are_read_in_any_form_and_their_arguments_stay_json():

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from corpus.night_tables import STEPS
 from corpus.page.wording import duration, rating_text
 from corpus.report import build_report, render, write_report
+from corpus.stages import STEPS
 from schemas.errors import CorpusError, InputError
 from schemas.outcome import Dropped, Held
 from tests.corpus.html_check import Page

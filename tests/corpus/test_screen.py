@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 
 import orjson
 import polars as pl
@@ -415,6 +416,19 @@ def test_rows_keep_their_order_and_add_up_and_satisfy_the_contract(tmp_path):
     assert frame["native_id"].to_list() == [str(len(BAD) + n) for n in range(len(GOOD))]
     rejected = pl.read_parquet(rejects_path(output))
     assert Counter(rejected["reason"]) == Counter(report.dropped)
+
+
+def test_model_and_consent_of_a_row_are_redacted_like_its_tree(tmp_path):
+    """They go into the public sample from the row's own columns."""
+    answer = replace(message(1, "assistant", ANSWER, "0"), model="/home/jroe/m.gguf")
+    conversation = Conversation(
+        Source("b", "t", "1"), (message(0, "user", QUESTION), answer), "1", consent="by jane.roe@mail.example"
+    )
+    source = written(tmp_path, [conversation])
+    screen(source, tmp_path / "screened.parquet", DEFAULTS)
+    (kept,) = pl.read_parquet(tmp_path / "screened.parquet").to_dicts()
+    assert (kept["model"], kept["consent"]) == ("/home/[USERNAME_1]/m.gguf", "by [EMAIL_1]")
+    assert orjson.loads(kept["redactions"]) == {"EMAIL": 1, "USERNAME": 1}
 
 
 def test_worker_processes_give_the_same_bytes(tmp_path):

@@ -75,6 +75,43 @@ def test_a_message_to_a_tool_is_a_call_and_its_answer_a_result():
     assert draft.messages[4].text() == "At night they fly."
 
 
+def test_a_call_whose_results_nobody_saw_is_no_turn():
+    """What the browser read has weight 0; the calls left alone would be answers in a row, and none of them one."""
+    draft = read(
+        chat(
+            node("u", "root"),
+            node("c", "u", "assistant", 'search("owls")', recipient="browser"),
+            node("t", "c", "tool", "page 1", name="browser", weight=0.0),
+            node("d", "t", "assistant", "open(1)", recipient="browser"),
+            node("v", "d", "tool", "page 2", name="browser", weight=0.0),
+            node("w", "v", "tool", "page 3", name="browser", weight=0.0),
+            node("a", "w", "assistant", "At night they fly."),
+            current_node="a",
+        )
+    )
+    assert turns(draft) == [("user", "Hello"), ("assistant", "At night they fly.")]
+    assert [m.parts[0].kind for m in draft.messages if m.weight == 0] == ["tool_call", "tool_result"] * 2 + [
+        "tool_result"
+    ], "kept in the tree"
+
+
+@pytest.mark.parametrize("last_weight", [0.0, 1.0])
+def test_a_call_with_a_result_that_was_shown_stays(last_weight):
+    """Of several results one that was shown is enough; a call without any result (it was cut off) stays, too."""
+    draft = read(
+        chat(
+            node("u", "root"),
+            node("c", "u", "assistant", "draw()", recipient="python"),
+            node("t", "c", "tool", "1", name="python", weight=0.0),
+            node("s", "t", "tool", "2", name="python", weight=1.0),
+            node("a", "s", "assistant", "There."),
+            node("e", "a", "assistant", "more()", recipient="python", weight=last_weight),
+            current_node="e",
+        )
+    )
+    assert [m.weight for m in draft.messages] == [1, 1, 0, 1, 1, last_weight]
+
+
 def test_thoughts_images_and_what_nobody_knows_are_kept():
     """Unknown content types are kept, never lost."""
     thoughts = {"content_type": "thoughts", "thoughts": [{"summary": "Plan", "content": "First..."}]}
