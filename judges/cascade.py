@@ -40,7 +40,7 @@ class CascadeJudge(ComposedJudge):
 
     def __init__(self, members: Sequence[Member], *, threshold: float, margin: float, max_uncertainty: float) -> None:
         self._threshold, self._margin, self._max_uncertainty = threshold, margin, max_uncertainty
-        told = ", then ".join(member.name for member in members)
+        told = ", then ".join(map(str, members))
         rule = {"threshold": threshold, "margin": margin, "max_uncertainty": max_uncertainty, "version": 1}
         super().__init__(members, kind="cascade", told=told, rule=rule)
 

@@ -65,6 +65,10 @@ class Member:
         """Of the judge."""
         return self.inner.identity
 
+    def __str__(self) -> str:
+        """Name and model, as they stand in the model of a composed identity."""
+        return f"{self.name} ({self.identity.model})"
+
     def remember(self, store: VerdictStore, sequence: int) -> None:
         """See `judges.step.Composed`."""
         self._store, self._sequence = store, sequence

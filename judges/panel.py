@@ -56,7 +56,7 @@ class PanelJudge(ComposedJudge):
             )
         self._combine = combine
         self._bound = MAX_DISAGREEMENT[combine] if max_disagreement is None else max_disagreement
-        told = f"{combine} of {', '.join(member.name for member in members)}"
+        told = f"{combine} of {', '.join(map(str, members))}"
         rule = {"combine": combine, "max_disagreement": self._bound, "thresholds": thresholds, "version": 1}
         super().__init__(members, kind="panel", told=told, rule=rule)
 

@@ -56,4 +56,4 @@ def test_a_single_judge_has_no_members(tmp_path):
     """A feature of the embedded judge that happens to begin with rating_ is no judge."""
     facts = build_report(make_night(tmp_path / NIGHT, [talk(n, features={"rating_spread": 1.0}) for n in range(3)]))
     assert (facts.members, facts.disagreement) == ((), None)
-    assert "of them now" not in render(facts)
+    assert "judged now" not in render(facts)

@@ -156,7 +156,7 @@ def test_the_identity_names_members_in_order_and_all_bounds() -> None:
         CascadeJudge([a(), b()], threshold=5.0, margin=1.0, max_uncertainty=0.2),
     ]
     assert len({judge.identity.digest() for judge in judges}) == 5
-    assert judges[0].identity.model == "a, then b"
+    assert judges[0].identity.model == "a (m), then b (m)"
 
 
 def settings_of(url: str, script: str = "first.jsonl", **cascade: Any) -> Settings:

@@ -149,7 +149,7 @@ def test_the_identity_names_members_and_rule() -> None:
         PanelJudge([member("a", lambda _: 5.0, 7.0), member("b", lambda _: 5.0, 7.0)], combine="vote"),
     ]
     assert len({judge.identity.digest() for judge in (one, *others)}) == 7
-    assert (one.identity.name, one.identity.model) == ("panel", "mean of a, b")
+    assert (one.identity.name, one.identity.model) == ("panel", "mean of a (m), b (m)")
     heads = [SayingJudge(name, lambda _: 5.0) for name in "yxz"]
     for judge, digest in zip(heads, ("for y", "for x", ""), strict=True):
         judge.identity = replace(judge.identity, head_digest=digest)
