@@ -39,7 +39,7 @@ WEIGHT = {"pandalm": 1.0, "oasst": 0.5, "hhh": 1.0, "damage": 0.05}
 NOISE = {"damage": 0.01}
 NOISE_OF_PEOPLE = 0.05
 """One PandaLM annotator decides against the two others in 3 % of what is not a tie; 0 was worse by 1 point there."""
-PLAIN = ("likelihood", "relevance", "text")
+PLAIN = ("relevance",)
 """Blocks that enter the score as they are, too: relevance is one number among thousands, and must not drown."""
 
 BLOCK_WEIGHT = {"likelihood": 0.5, "text": 0.5, "relevance": 0.3, "last_18": 0.7}
