@@ -26,8 +26,8 @@ from schemas.verdict import Judge, JudgeIdentity, Unrated, Verdict
 Conversations = Sequence[Sequence[Turn]]
 
 STORE_EVERY_S, STORE_PAID_EVERY_S = 0.5, 0.1
-"""Between two storings, when an answer comes. One takes 35 to 45 ms, of one verdict or ten (measured, also beside 100,000
-others): 8 % of the time of a judge on this machine; with a server, 40 % of a thread that only waits for it."""
+"""Between two storings, when an answer comes. One takes 35 to 45 ms, of one verdict or ten (measured, even beside
+100,000 others): 8 % of the time of a judge on this machine; with a server, 40 % of a thread that only waits for it."""
 
 KINDS = ("panel", "cascade")
 _RATING = "rating_"
