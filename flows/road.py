@@ -43,9 +43,9 @@ from schemas.tables import DISTINCT, JUDGED
 from schemas.verdict import JudgeIdentity
 
 _NOTES = {
-    "fitness-1": "On pairs of fluent answers it decides as people did in 63 to 74 of 100 cases, on sets it never saw in "
-    "58 to 68: not shown to beat taking the longer answer there. It sees loops, wrong languages and refusals, fewer cut "
-    "and off-topic answers, hardly a contradiction. An order to read in, no grade."
+    "fitness-1": "On pairs of fluent answers it decides as people did in 63 to 74 of 100 cases, on sets it never saw "
+    "in 58 to 68: not shown to beat taking the longer answer there. It sees loops, wrong languages and refusals, fewer "
+    "cut and off-topic answers, hardly a contradiction. An order to read in, no grade."
 }
 """What was measured of a head, for the night's page; nothing may be presented as better than that."""
 
