@@ -6,34 +6,15 @@ prompt: no prompt is on both sides of a split.
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.labelled import Pair, hhh, labelled_folder, make_pair, pandalm
+from benchmarks.labelled import Pair, hhh, labelled_folder, oasst, pandalm
 from judges.damage import OPERATIONS
 from schemas.conversation import Turn
 
 WITHIN = ("swapped", "elsewhere_within")
 """The operations that need a conversation of several answers."""
-
-
-def oasst(folder: Path) -> Iterator[Pair]:
-    """OpenAssistant trees: every two ranked sibling answers to one prompt."""
-    for line in (folder / "oasst-en-100" / "en_100_tree.jsonl").read_text(encoding="utf-8").splitlines():
-        yield from _siblings(json.loads(line)["prompt"], ())
-
-
-def _siblings(message: dict[str, Any], before: tuple[Turn, ...]) -> Iterator[Pair]:
-    path = (*before, Turn("user" if message["role"] == "prompter" else "assistant", message["text"]))
-    ranked = [reply for reply in message["replies"] if reply["role"] == "assistant" and reply.get("rank") is not None]
-    ranked.sort(key=lambda reply: reply["rank"])
-    for better, worse in itertools.combinations(ranked, 2):
-        yield make_pair("oasst", path, better["text"], worse["text"])
-    for reply in message["replies"]:
-        yield from _siblings(reply, path)
 
 
 def labelled_pairs(folder: Path | None = None) -> dict[str, list[Pair]]:

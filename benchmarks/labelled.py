@@ -1,4 +1,4 @@
-"""Labelled pairs: the same prompt, two answers, and which one people preferred; and real answers damaged on purpose.
+"""Labelled pairs: the same prompt, two answers, and which one people preferred; and real chats.
 
 Sets (all Apache-2.0, found under GRISTMILL_SHARED/data/labelled, default ../shared beside the repository): PandaLM's
 test set by majority of three annotators, OpenAssistant sibling answers by rank, HHH alignment. Ties are left out.
@@ -6,10 +6,11 @@ test set by majority of three annotators, OpenAssistant sibling answers by rank,
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -63,16 +64,16 @@ def _graded(text: str) -> tuple[str, str]:
 
 
 def oasst(folder: Path) -> Iterator[Pair]:
-    """OpenAssistant trees: neighbours in rank among the sibling answers to one prompt."""
+    """OpenAssistant trees: every two ranked sibling answers to one prompt."""
     for line in (folder / "oasst-en-100" / "en_100_tree.jsonl").read_text(encoding="utf-8").splitlines():
         yield from _siblings(json.loads(line)["prompt"], ())
 
 
 def _siblings(message: dict[str, Any], before: tuple[Turn, ...]) -> Iterator[Pair]:
     path = (*before, Turn("user" if message["role"] == "prompter" else "assistant", message["text"]))
-    replies = [r for r in message["replies"] if r["role"] == "assistant" and r.get("rank") is not None]
-    replies.sort(key=lambda reply: reply["rank"])
-    for better, worse in zip(replies, replies[1:], strict=False):
+    ranked = [reply for reply in message["replies"] if reply["role"] == "assistant" and reply.get("rank") is not None]
+    ranked.sort(key=lambda reply: reply["rank"])
+    for better, worse in itertools.combinations(ranked, 2):
         yield make_pair("oasst", path, better["text"], worse["text"])
     for reply in message["replies"]:
         yield from _siblings(reply, path)
@@ -88,25 +89,6 @@ def sample(pairs: Iterator[Pair], n: int) -> list[Pair]:
     """At most n pairs, chosen by the hash of their text: the same ones each time."""
     usable = [p for p in pairs if p.better != p.worse and all(t.content.strip() for t in (*p.better, *p.worse))]
     return sorted(usable, key=lambda pair: sha256(repr(pair).encode()).hexdigest())[:n]
-
-
-OPERATIONS = ("cut", "elsewhere", "loop", "thin")
-
-
-def damaged(conversation: Sequence[Turn], other: Sequence[Turn], operation: str) -> tuple[Turn, ...]:
-    """The conversation with its last answer damaged.
-
-    cut: ends after 60 % of its words; elsewhere: the last answer of `other`; loop: its first 12 words eight times over;
-    thin: a stock phrase.
-    """
-    words = conversation[-1].content.split(" ")
-    text = {
-        "cut": " ".join(words[: max(1, int(len(words) * 0.6))]),
-        "elsewhere": other[-1].content,
-        "loop": " ".join(words[:12] * 8),
-        "thin": "I'm not sure about that.",
-    }[operation]
-    return (*conversation[:-1], Turn("assistant", text))
 
 
 def sharegpt_conversations(n: int, *, min_words: int = 20) -> list[tuple[Turn, ...]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from queue import SimpleQueue
 
 from judges.features import FeatureReader, reading_digest
 from judges.head import Head
@@ -14,7 +12,7 @@ from judges.llama import Model
 from judges.measurement import Measurement
 from judges.models import ModelFile
 from judges.rubric import Rubric
-from judges.threads import read_all
+from judges.threads import ReaderPool
 from schemas.canonical import digest
 from schemas.conversation import Turn
 from schemas.verdict import JudgeIdentity, Unrated, Verdict
@@ -37,7 +35,7 @@ class EmbeddedJudge:
     def __init__(
         self, model: ModelFile, sentence_model: ModelFile, rubric: Rubric, head: Head, *, n_threads: int = 0
     ) -> None:
-        self._n_threads = n_threads or os.cpu_count() or 1
+        self._pool = ReaderPool(lambda: FeatureReader(*self.models), n_threads)
         self._file, self._sentence_file, self._rubric, self._head = model, sentence_model, rubric, head
         self._identity = JudgeIdentity(
             name="embedded",
@@ -69,21 +67,13 @@ class EmbeddedJudge:
         """
         return Model(self._file.path), Model(self._sentence_file.path)
 
-    @cached_property
-    def _readers(self) -> SimpleQueue[FeatureReader]:
-        readers: SimpleQueue[FeatureReader] = SimpleQueue()
-        for _ in range(self._n_threads):
-            readers.put(FeatureReader(*self.models))
-        return readers
-
     def measure(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[Measurement | Unrated]:
         """What the head would be given for each conversation, in order; `Unrated` where it cannot be read.
 
         Raises:
             JudgeError: at the first conversation, when a model cannot be loaded or has no memory to work in.
         """
-        if conversations:
-            yield from read_all(conversations, self._readers, lambda reader, turns: reader.read(turns))
+        return self._pool.read(conversations, lambda reader, turns: reader.read(turns))
 
     def judge(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[Verdict | Unrated]:
         """One verdict a conversation, in order. A failure on one is its `Unrated`; the others go on.
@@ -91,8 +81,7 @@ class EmbeddedJudge:
         Raises:
             JudgeError: at the first conversation, when a model cannot be loaded or has no memory to work in.
         """
-        if conversations:
-            yield from read_all(conversations, self._readers, self._verdict)
+        return self._pool.read(conversations, self._verdict)
 
     def _verdict(self, reader: FeatureReader, turns: Sequence[Turn]) -> Verdict:
         started = time.perf_counter()
@@ -114,8 +103,7 @@ class EmbeddedJudge:
         """Frees contexts and weights."""
         if "models" not in self.__dict__:
             return
-        while not self._readers.empty():
-            self._readers.get().close()
+        self._pool.close()
         for model in self.models:
             model.close()
-        del self.__dict__["models"], self.__dict__["_readers"]
+        del self.__dict__["models"]

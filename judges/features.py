@@ -166,7 +166,8 @@ class FeatureReader:
     def _cosines(self, exchange: Exchange) -> tuple[float, ...]:
         """Cosines of question and answer, of question and the answer's end, of its beginning and its end."""
         question, answer = self._sentences.vector(exchange.question), self._sentences.vector(exchange.answer)
-        end = self._sentences.vector(exchange.answer[-4 * SENTENCE_TOKENS :])
+        tail = exchange.answer[-4 * SENTENCE_TOKENS :]
+        end = answer if tail == exchange.answer else self._sentences.vector(tail)
         return float(question @ answer), float(question @ end), float(answer @ end)
 
     def close(self) -> None:

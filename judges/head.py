@@ -183,8 +183,8 @@ def load_head(path: Path | None = None) -> Head:
         return Head(**arrays, **rest, criteria=criteria)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise JudgeError(
-            f"the judge's head {file} cannot be read ({error}); install Gristmill again, or train one with "
-            "`gristmill judge train`"
+            f"the judge's head {file} cannot be read ({error}); install Gristmill again, or make one with "
+            "`python -m benchmarks.default_head --write`"
         ) from error
 
 

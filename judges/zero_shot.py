@@ -7,18 +7,16 @@ model answers at chance; with it this judge is only a baseline.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from queue import SimpleQueue
 
 from judges.contexts import Reader
 from judges.llama import Model
 from judges.models import ModelFile
 from judges.reading import Prompt, prompt_digest
 from judges.rubric import Rubric
-from judges.threads import read_all
+from judges.threads import ReaderPool
 from schemas.conversation import Turn
 from schemas.verdict import JudgeIdentity, Unrated, Verdict
 
@@ -36,7 +34,9 @@ class ZeroShotJudge:
     """
 
     def __init__(self, model: ModelFile, rubric: Rubric, *, max_tokens: int, n_threads: int = 0) -> None:
-        self._n_threads = n_threads or os.cpu_count() or 1
+        self._pool = ReaderPool(
+            lambda: Reader(self.prompt.model, self.prompt.prefix, max_tokens=self.prompt.room), n_threads
+        )
         self._file, self._rubric, self._max_tokens = model, rubric, max_tokens
         self._identity = JudgeIdentity(
             name="zero-shot",
@@ -61,12 +61,8 @@ class ZeroShotJudge:
         """
         return Prompt(Model(self._file.path), self._rubric, max_tokens=self._max_tokens)
 
-    @cached_property
-    def _readers(self) -> SimpleQueue[Reader]:
-        readers: SimpleQueue[Reader] = SimpleQueue()
-        for _ in range(self._n_threads):
-            readers.put(Reader(self.prompt.model, self.prompt.prefix, max_tokens=self.prompt.room))
-        return readers
+    def _reader(self) -> Reader:
+        return Reader(self.prompt.model, self.prompt.prefix, max_tokens=self.prompt.room)
 
     def judge(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[Verdict | Unrated]:
         """One verdict a conversation, in order. A failure on one is its `Unrated`; the others go on.
@@ -74,8 +70,7 @@ class ZeroShotJudge:
         Raises:
             JudgeError: at the first conversation, when the model cannot be loaded or has no memory to work in.
         """
-        if conversations:
-            yield from read_all(conversations, self._readers, self._verdict)
+        return self._pool.read(conversations, self._verdict)
 
     def _verdict(self, reader: Reader, turns: Sequence[Turn]) -> Verdict:
         started = time.perf_counter()
@@ -92,7 +87,6 @@ class ZeroShotJudge:
         """Frees contexts and weights."""
         if "prompt" not in self.__dict__:
             return
-        while not self._readers.empty():
-            self._readers.get().close()
+        self._pool.close()
         self.prompt.model.close()
-        del self.__dict__["prompt"], self.__dict__["_readers"]
+        del self.__dict__["prompt"]
