@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from corpus.branch import Clone
+from corpus.clone import Clone
 from corpus.repository import base_commit, on_corpus
 from corpus.stage import read_rows
 from schemas.conversation import ROLES, Turn, content_id

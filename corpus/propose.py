@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from corpus.branch import BlobSource, Clone
+from corpus.clone import Clone
+from corpus.objects import BlobSource
 from corpus.reading_copy import reading_copy
 from corpus.repository import accepted_lines, base_commit, corpus_head, init_corpus, on_corpus, tombstones
 from corpus.spool import Spool

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import orjson
 
-from corpus.branch import Clone, FileChange, with_clone
+from corpus.clone import Clone, with_clone
+from corpus.objects import FileChange
 from corpus.remote import remote_of
 from schemas.errors import CorpusError, nearest
 from schemas.sample import FORMAT_VERSION
@@ -23,7 +24,7 @@ TEMPLATE_DAY = "2026-01-01"
 
 
 def on_corpus(corpus: CorpusSettings, *, root: Path, clone: Path, operation: Callable[[Clone], T]) -> T:
-    """What `operation` returns, see `corpus.branch.with_clone`; `root` is where a relative `corpus.remote` starts."""
+    """What `operation` returns, see `corpus.clone.with_clone`; `root` is where a relative `corpus.remote` starts."""
     return with_clone(remote_of(corpus.remote, root), clone, operation)
 
 

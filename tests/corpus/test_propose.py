@@ -272,7 +272,7 @@ def test_a_hook_that_refuses_is_reported_and_the_next_run_pushes(project):
 
 def test_a_lock_left_in_the_remote_is_removed_when_it_is_stale(project, monkeypatch):
     """A push that was killed leaves a lock that nobody would ever take away."""
-    monkeypatch.setattr("corpus.branch.LOCK_PATIENCE_S", 0.1)
+    monkeypatch.setattr("corpus.clone.LOCK_PATIENCE_S", 0.1)
     init_corpus(project.corpus, **project.place)
     lock = project.remote / "refs" / "heads" / "night" / f"{NIGHT}.lock"
     lock.parent.mkdir(parents=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.branch import Clone, with_clone
+from corpus.clone import Clone, with_clone
 from corpus.propose import init_corpus, propose
 from corpus.remote import Remote, remote_of, without_credentials
 from corpus.validate import build_samples
