@@ -6,10 +6,11 @@ a decision cannot become one.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -66,7 +67,7 @@ class Decision:
 
     def line(self) -> bytes:
         """Its canonical JSON line, with line end."""
-        return canonical_bytes(asdict(self)) + b"\n"
+        return canonical_bytes(vars(self)) + b"\n"
 
     @classmethod
     def from_json(cls, plain: Any) -> Decision:
@@ -88,7 +89,7 @@ class Decision:
 
 def _problems(decision: Decision) -> Iterator[str]:
     """What is wrong, the types first: whoever asks must stop at the first."""
-    plain: dict[str, Any] = asdict(decision)
+    plain = vars(decision)
     for name in ("sample_id", "verdict", "reviewer", "decided_at", "proposal", "reason", "made_by"):
         if not isinstance(plain[name], str):
             yield f"{name} must be text"
@@ -135,6 +136,17 @@ def _is_plain(text: str, n_characters: int) -> bool:
     )
 
 
+def reviewer_name(identity: str) -> str:
+    """The pseudonym of a reviewer, the same on every machine.
+
+    The case of an identity and white space around it are no part of it.
+
+    Args:
+        identity: "mailto:ann@example.org" for the author of a commit, "github:ann" for an account of a forge.
+    """
+    return "r-" + hashlib.sha256(identity.strip().casefold().encode(errors="surrogatepass")).hexdigest()[:12]
+
+
 def decision_lines(decisions: Iterable[Decision]) -> bytes:
     """The content of a `decisions/<night>.jsonl`: each decision once, sorted; equal decisions, equal bytes."""
     return b"".join(sorted({decision.line() for decision in decisions}))
@@ -171,11 +183,15 @@ def votes(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, ...]]:
     for decision in decisions:
         key = (decision.sample_id, decision.reviewer)
         if decision.made_by == "person" and not decision.is_honeypot:
-            latest[key] = max(latest.get(key, decision), decision, key=lambda one: (one.decided_at, one.line()))
+            latest[key] = max(latest[key], decision, key=_age) if key in latest else decision
     found: dict[str, list[Decision]] = {}
     for key in sorted(latest):
         found.setdefault(key[0], []).append(latest[key])
     return {sample_id: tuple(given) for sample_id, given in found.items()}
+
+
+def _age(decision: Decision) -> tuple[str, bytes]:
+    return decision.decided_at, decision.line()
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,17 @@ class NightView:
         return f"Of {count(facts.n_read)}, {facts.n_picked:,} have come through {last} so far{end}."
 
     @property
+    def pull_request(self) -> str | None:
+        """Where the night is reviewed on a forge, None without one."""
+        url = str(((self._facts.proposal or {}).get("pull_request") or {}).get("url") or "")
+        return url if url.startswith(("https://", "http://")) else None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the forge could not be asked when the night ended."""
+        return bool((self._facts.proposal or {}).get("pull_request_pending"))
+
+    @property
     def whole(self) -> Markup:
         """The night as one bar."""
         segments = [
