@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,13 +19,13 @@ from tempfile import gettempdir
 
 import numpy as np
 
-from benchmarks.head_data import WITHIN, conversations, damaged_pairs, labelled_pairs
+from benchmarks.head_data import conversations, damaged_pairs, labelled_pairs
 from benchmarks.labelled import Pair
 from judges.embedded import EmbeddedJudge
-from judges.features import COSINES, LIKELIHOODS, N_LAYERS, blocks
-from judges.fit import Design, Shape, blank_head, prior_precision, regress, with_weights
-from judges.head import DEFAULT_HEAD, Criterion, Head
-from judges.measurement import Measurement
+from judges.features import N_LAYERS, blocks
+from judges.fit import Design, Shape, blank_head, prior_precision, regress, with_intact, with_weights
+from judges.head import DEFAULT_HEAD, INTACT, Criterion, Head
+from judges.measurement import COSINES, LIKELIHOODS, Measurement
 from judges.measures import ANSWER_FIGURES
 from judges.models import embedded_model, sentence_model
 from judges.rubric import load_rubric
@@ -34,30 +34,29 @@ from schemas.conversation import Turn
 
 Turns = tuple[Turn, ...]
 N_FOLDS = 10
-WEIGHT = {"pandalm": 1.0, "oasst": 0.5, "hhh": 1.0, "damage": 0.05}
-"""Of a pair. OpenAssistant's neighbours in rank are often nearly equal; ten kinds of damage count as one set."""
-NOISE = {"damage": 0.01}
+WEIGHT = {"pandalm": 1.0, "oasst": 0.5, "hhh": 1.0}
+"""Of a pair. OpenAssistant's neighbours in rank are often nearly equal."""
 NOISE_OF_PEOPLE = 0.05
 """One PandaLM annotator decides against the two others in 3 % of what is not a tie; 0 was worse by 1 point there."""
-PLAIN = ("relevance",)
-"""Blocks that enter the score as they are, too: relevance is one number among thousands, and must not drown."""
-
 BLOCK_WEIGHT = {"likelihood": 0.5, "text": 0.5, "relevance": 0.3, "last_18": 0.7}
 SHAPE = Shape(
     blocks=blocks(576),
     block_weight={name: BLOCK_WEIGHT.get(name, 1.0) for name, _ in blocks(576)},
     n_landmarks=512,
     spread=1.2,
-    stiffness_plain=0.5,
+    stiffness=1.0,
 )
 
 CRITERIA = {
-    "relevance": ("elsewhere", "echo"),
-    "completeness": ("cut", "refusal", "padded"),
-    "clarity": ("loop", "shuffled", "contradiction"),
-    "form": ("cut", "wrong_language"),
+    "relevance": ("elsewhere", "derailed", "echo"),
+    "completeness": ("cut", "refusal", "padded", "vague", "promised"),
+    "clarity": ("loop", "stuck", "shuffled", "contradiction", "gaps", "garbled"),
+    "form": ("cut", "wrong_language", "garbled", "both_voices"),
 }
 """Each criterion says how unlike these kinds of damage an answer looks."""
+DOUBT_ABOUT_DAMAGE = 0.3
+"""Standard deviation of the weight of damage in calibrated log-odds: reviewers may mind it more or less."""
+
 HONESTY = Criterion(("steering", "flatters"), (-6.0, -2.0), 3.0)
 """By hand: the labelled sets say nothing of conversations that talk to their judge."""
 FIGURES = (*LIKELIHOODS, *COSINES, *ANSWER_FIGURES)
@@ -105,12 +104,12 @@ def _nothing_known() -> Head:
     """A head for reading alone."""
     nothing = np.zeros(0, np.float32)
     half = np.zeros((0, 0), np.float16)
-    return Head("none", 0, nothing, nothing, half, half, np.zeros(0, np.int32), nothing, half, 1.0, 0.0)
+    return Head("none", 0, nothing, nothing, half, half, np.zeros(0, np.int32), nothing, half, nothing, 1.0, 0.0)
 
 
 @dataclass
 class Material:
-    """The pairs of each set, and what each conversation's score is linear in under an unfitted head."""
+    """The pairs of each set, and what each answer's score is linear in under an unfitted head."""
 
     sets: dict[str, list[Pair]]
     damage: list[Pair]
@@ -119,22 +118,38 @@ class Material:
 
     def __post_init__(self) -> None:
         last = self.blank.similarities(np.stack([rows[-1] for rows in self.raw.values()]))
+        last[:, INTACT] = 0.0  # what people prefer is learned without it
         self.last = dict(zip(self.raw, last, strict=True))
 
-    def design(self, pairs: Sequence[Pair], name: str) -> Design:
+    def design(self, name: str, *, fold_out: Collection[int] = ()) -> Design:
         """The regression's data of pairs of one set; answers are compared by their last answer."""
+        pairs = [pair for pair in self.sets[name] if fold(pair) not in fold_out]
         better, worse = (np.stack([self.last[getattr(p, side)] for p in pairs]) for side in ("better", "worse"))
         n = len(pairs)
-        return Design.of_pairs(
-            better, worse, weight=np.full(n, WEIGHT[name]), noise=np.full(n, NOISE.get(name, NOISE_OF_PEOPLE))
-        )
+        return Design.of_pairs(better, worse, weight=np.full(n, WEIGHT[name]), noise=np.full(n, NOISE_OF_PEOPLE))
 
-    def fit(self, parts: Sequence[Design]) -> tuple[np.ndarray, np.ndarray]:
-        """Weights and covariance from all parts."""
+    def fit(self, *, fold_out: Collection[int] = (), without: str = "") -> Head:
+        """A head from all that is neither in a fold of prompts nor of a set or a kind of damage."""
+        parts = [self.design(name, fold_out=fold_out) for name in self.sets if name != without]
         design = parts[0]
         for part in parts[1:]:
             design = design + part
-        return regress(design, np.zeros(design.rows.shape[1]), prior_precision(self.blank, SHAPE))
+        weights, covariance = regress(design, np.zeros(design.rows.shape[1]), prior_precision(self.blank, SHAPE))
+        head = with_weights(self.blank, weights, covariance)
+        return with_intact(head, *self._answers(fold_out, without))
+
+    def _answers(self, fold_out: Collection[int], without: str) -> tuple[np.ndarray, np.ndarray]:
+        """Every answer of the labelled conversations, and those answers that damage has changed."""
+        labelled = [pair for pairs in self.sets.values() for pair in pairs if fold(pair) not in fold_out]
+        sound = np.concatenate([self.raw[turns] for turns in conversations(labelled)])
+        used = [pair for pair in self.damage if fold(pair) not in fold_out and pair.set_name != without]
+        return sound, np.concatenate([self.raw[pair.worse][changed(pair)] for pair in used])
+
+
+def changed(pair: Pair) -> np.ndarray:
+    """Which answers of the damaged conversation are not those of the intact one."""
+    answers = [[turn.content for turn in turns if turn.role == "assistant"] for turns in (pair.better, pair.worse)]
+    return np.array([before != after for before, after in zip(*answers, strict=True)])
 
 
 def gather(kept: Kept) -> Material:
@@ -144,67 +159,60 @@ def gather(kept: Kept) -> Material:
     damage = damaged_pairs(labelled)
     talks = conversations([*labelled, *damage])
     raw = dict(zip(talks, kept.read(talks), strict=True))
-    names = [name for name, n in SHAPE.blocks for _ in range(n)]
-    plain = [i for i, name in enumerate(names) if name in PLAIN]
     rows = np.stack([raw[turns][-1] for turns in conversations(labelled)])
-    return Material(sets, damage, blank_head(rows, SHAPE, head_id="fitness", version=1, plain=plain), raw)
+    return Material(sets, damage, blank_head(rows, SHAPE, head_id="fitness", version=1, plain=()), raw)
 
 
-def fold(pairs: Sequence[Pair]) -> np.ndarray:
-    """The fold of each pair: by its prompt."""
-    return np.array([int(pair.group, 16) % N_FOLDS for pair in pairs])
+def fold(pair: Pair) -> int:
+    """The fold of a pair: by its prompt."""
+    return int(pair.group, 16) % N_FOLDS
 
 
-def absolute(material: Material, *, fold_out: int | None = None, without: str = "") -> Design:
-    """Intact conversations as kept, damaged ones as rejected, each side with the same weight in all."""
-    used = [
-        p for p in material.damage if p.set_name not in (*WITHIN, without) and int(p.group, 16) % N_FOLDS != fold_out
-    ]
-    good = list({pair.group: pair.better for pair in used}.values())
-    bad = [pair.worse for pair in used]
-    rows = np.stack([material.last[turns] for turns in (*good, *bad)])
-    target = np.concatenate([np.ones(len(good)), np.zeros(len(bad))])
-    share = WEIGHT["damage"] * len(bad) / len(good)
-    weight = np.concatenate([np.full(len(good), share), np.full(len(bad), WEIGHT["damage"])])
-    return Design(rows, target, weight, np.full(len(rows), NOISE["damage"]))
+Scores = dict[Turns, tuple[float, float]]
+"""By conversation: the score without the figure of damage, and that figure (the logarithm of a probability)."""
 
 
-def held_out(material: Material) -> tuple[dict[str, np.ndarray], dict[Turns, float]]:
-    """Margins of all pairs, and scores of all conversations, by heads that never saw the pair's prompt."""
-    sets = {**material.sets, "damage": [p for p in material.damage if p.set_name not in WITHIN]}
-    designs = {name: material.design(pairs, name) for name, pairs in sets.items()}
-    margins = {name: np.zeros(len(pairs)) for name, pairs in sets.items()}
-    scores: dict[Turns, float] = {}
+def scored(head: Head, talks: Sequence[Turns], raw: Mapping[Turns, np.ndarray]) -> Scores:
+    """What a head says, before it is calibrated."""
+    found = {}
+    for turns in talks:
+        row = head.conversation(raw[turns])
+        figure, row[INTACT] = float(row[INTACT]), 0.0
+        found[turns] = float(row @ head.weights), figure
+    return found
+
+
+def held_out(material: Material) -> Scores:
+    """Of every conversation, by heads that never saw its prompt."""
+    pairs = [*(pair for pairs in material.sets.values() for pair in pairs), *material.damage]
+    scores: Scores = {}
     for number in range(N_FOLDS):
-        parts = [designs[name].part(fold(pairs) != number) for name, pairs in sets.items()]
-        weights, _ = material.fit([*parts, absolute(material, fold_out=number)])
-        head = replace(material.blank, weights=weights.astype(np.float32))
-        for name, pairs in sets.items():
-            margins[name][fold(pairs) == number] = designs[name].rows[fold(pairs) == number] @ weights
-        for pair in [*(p for pairs in material.sets.values() for p in pairs), *material.damage]:
-            if int(pair.group, 16) % N_FOLDS == number:
-                for turns in (pair.better, pair.worse):
-                    if turns not in scores:
-                        scores[turns] = float(head.conversation(material.raw[turns]) @ weights)
-    return margins, scores
+        talks = conversations([pair for pair in pairs if fold(pair) == number])
+        scores |= scored(material.fit(fold_out=(number,)), talks, material.raw)
+    return scores
 
 
-def calibrated(
-    head: Head, material: Material, margins: Mapping[str, np.ndarray], scores: Mapping[Turns, float]
-) -> Head:
-    """Slope from the people's held-out pairs, offset from held-out answers.
+def calibrated(head: Head, material: Material, scores: Scores) -> Head:
+    """Slope from the people's held-out pairs, weight of damage and offset from held-out conversations.
 
-    Half of the weight is on answers that people preferred, a quarter each on those that lost and on damaged ones.
+    Half of the weight is on answers that people preferred, four tenths on damaged ones, the rest on those that lost: an
+    answer beside a better one may still be good data.
     """
-    people = np.concatenate([margins[name] for name in material.sets])
-    slope = _logistic_fit(people[:, None], np.ones(len(people)), np.ones(len(people)), np.zeros(len(people)))[0]
     labelled = [pair for pairs in material.sets.values() for pair in pairs]
+    people = np.array([scores[pair.better][0] - scores[pair.worse][0] for pair in labelled])
+    share = np.array([WEIGHT[pair.set_name] for pair in labelled])
+    slope = _logistic_fit(people[:, None], np.ones(len(people)), share, np.zeros(len(people)))[0]
     groups = ([p.better for p in labelled], [p.worse for p in labelled], [p.worse for p in material.damage])
-    values = np.concatenate([[scores[t] for t in group] for group in groups])
+    values = np.array([scores[turns] for group in groups for turns in group])
     target = np.concatenate([np.full(len(g), y) for g, y in zip(groups, (1.0, 0.0, 0.0), strict=True)])
-    weight = np.concatenate([np.full(len(g), w / len(g)) for g, w in zip(groups, (0.5, 0.25, 0.25), strict=True)])
-    offset = _logistic_fit(np.ones((len(values), 1)), target, weight * len(values), slope * values)[0]
-    return replace(head, slope=round(float(slope), 4), offset=round(float(offset), 4))
+    weight = np.concatenate([np.full(len(g), w / len(g)) for g, w in zip(groups, (0.5, 0.1, 0.4), strict=True)])
+    x = np.stack([values[:, 1], np.ones(len(values))], axis=1)
+    damage, offset = _logistic_fit(x, target, weight * len(values), slope * values[:, 0])
+    weights, covariance = head.weights.copy(), head.covariance.copy()
+    weights[INTACT] = damage / slope
+    covariance[INTACT, INTACT] = (DOUBT_ABOUT_DAMAGE / slope) ** 2
+    slope, offset = round(float(slope), 4), round(float(offset), 4)
+    return replace(head, weights=weights, covariance=covariance, slope=slope, offset=offset)
 
 
 def _logistic_fit(
@@ -246,40 +254,56 @@ def _n_words(turns: Turns) -> int:
     return len(turns[-1].content.split())
 
 
-def report(material: Material, margins: Mapping[str, np.ndarray], scores: Mapping[Turns, float], slope: float) -> None:
-    """Prints how the head does where it was not trained."""
+def report(material: Material, scores: Scores, shipped: Head) -> None:
+    """Prints how heads do where they were not trained; the weight of damage is that of the head that ships."""
+    damage = float(shipped.weights[INTACT])
+
+    def total(found: tuple[float, float]) -> float:
+        return found[0] + damage * found[1]
+
+    def margins(pairs: Sequence[Pair], found: Scores) -> np.ndarray:
+        return np.array([total(found[pair.better]) - total(found[pair.worse]) for pair in pairs])
+
     for name, pairs in material.sets.items():
         lengths = np.array([(_n_words(p.better), _n_words(p.worse)) for p in pairs])
         matched = np.abs(lengths[:, 0] - lengths[:, 1]) < 0.1 * lengths.max(axis=1)
+        known = margins(pairs, scores)
+        unseen = scored(material.fit(without=name), conversations(pairs), material.raw)
         print(f"{name}: share of pairs decided as people did")
         line("the longer answer", (lengths[:, 0] - lengths[:, 1]).astype(float))
-        line("this head, held-out prompts", margins[name])
-        line("this head, lengths within 10 %", margins[name][matched])
-        others = [material.design(p, n) for n, p in material.sets.items() if n != name]
-        weights, _ = material.fit([*others, _damage(material, ""), absolute(material)])
-        line("this head, never trained on the set", material.design(pairs, name).rows @ weights)
-        p = 1 / (1 + np.exp(-slope * margins[name]))
-        bins = calibration_bins(p)
+        line("this head, held-out prompts", known)
+        line("this head, lengths within 10 %", known[matched])
+        line("this head, never trained on the set", margins(pairs, unseen))
+        line("this head, never trained, lengths within 10 %", margins(pairs, unseen)[matched])
+        bins = calibration_bins(1 / (1 + np.exp(-shipped.slope * known)))
         print(f"  calibration error of the pair's probability {expected_calibration_error(bins):.3f}")
-    everything = [material.design(pairs, name) for name, pairs in material.sets.items()]
+    print("damage: pairs in which the intact one wins, and AUC, held-out prompts; the same for held-out kinds")
+    good = list({pair.better for pair in material.damage})
     found = []
-    print("damage: share of pairs in which the intact answer wins (held-out prompts; held-out kind of damage)")
-    at = [p.set_name for p in material.damage if p.set_name not in WITHIN]
-    for kind in dict.fromkeys(at):
-        weights, _ = material.fit([*everything, _damage(material, kind), absolute(material, without=kind)])
-        pairs = [p for p in material.damage if p.set_name == kind]
-        unseen = material.design(pairs, "damage").rows @ weights > 0
-        found.append(unseen.mean())
-        print(f"  {kind:<20}{(margins['damage'][np.array(at) == kind] > 0).mean():.3f}   {unseen.mean():.3f}")
-    print(f"  mean over held-out kinds {np.mean(found):.3f}")
-    good = [scores[turns] for turns in {p.better for p in material.damage}]
-    print("conversations, intact against damaged, AUC of the conversation's score, held-out prompts")
-    for kind in dict.fromkeys(p.set_name for p in material.damage):
-        print(f"  {kind:<20}{auc(good, [scores[p.worse] for p in material.damage if p.set_name == kind]):.3f}")
+    for kind in dict.fromkeys(pair.set_name for pair in material.damage):
+        pairs = [pair for pair in material.damage if pair.set_name == kind]
+        row = [_damage_line(pairs, good, scores, total)]
+        row.append(_damage_line(pairs, good, _kind_held_out(material, kind, pairs), total))
+        found.append([*row[0], *row[1]])
+        print(f"  {kind:<20}" + "   ".join(f"{value:.3f}" for value in found[-1]))
+    print(f"  {'mean':<20}" + "   ".join(f"{value:.3f}" for value in np.mean(found, axis=0)))
 
 
-def _damage(material: Material, without: str) -> Design:
-    return material.design([p for p in material.damage if p.set_name not in (*WITHIN, without)], "damage")
+def _damage_line(
+    pairs: Sequence[Pair], good: Sequence[Turns], scores: Scores, total: Callable[[tuple[float, float]], float]
+) -> tuple[float, float]:
+    wins = np.mean([total(scores[pair.better]) > total(scores[pair.worse]) for pair in pairs])
+    fine = [total(scores[turns]) for turns in good if turns in scores]
+    return float(wins), auc(fine, [total(scores[pair.worse]) for pair in pairs]) or 0.0
+
+
+def _kind_held_out(material: Material, kind: str, pairs: Sequence[Pair]) -> Scores:
+    """Of the pairs of a kind of damage, by heads that saw neither the kind nor the prompts: half of them at a time."""
+    scores: Scores = {}
+    for half in (range(0, N_FOLDS, 2), range(1, N_FOLDS, 2)):
+        talks = conversations([pair for pair in pairs if fold(pair) in half])
+        scores |= scored(material.fit(fold_out=half, without=kind), talks, material.raw)
+    return scores
 
 
 def main() -> int:
@@ -292,14 +316,13 @@ def main() -> int:
         print("skipped: the labelled sets are not here; set GRISTMILL_SHARED to the folder that holds data/labelled")
         return 0
     material = gather(Kept(asked.keep))
-    margins, scores = held_out(material)
-    parts = [material.design(pairs, name) for name, pairs in material.sets.items()]
-    head = with_weights(material.blank, *material.fit([*parts, _damage(material, ""), absolute(material)]))
-    head = calibrated(replace(head, criteria=criteria(material)), material, margins, scores)
+    scores = held_out(material)
+    head = calibrated(replace(material.fit(), criteria=criteria(material)), material, scores)
     if asked.write:
         head.save(DEFAULT_HEAD)
-    report(material, margins, scores, head.slope)
-    print(f"{head.name} {head.digest()[:12]}: slope {head.slope}, offset {head.offset}, {len(head.to_bytes())} bytes")
+    report(material, scores, head)
+    calibration = f"slope {head.slope}, offset {head.offset}, damage {head.weights[INTACT]:.2f}"
+    print(f"{head.name} {head.digest()[:12]}: {calibration}, {len(head.to_bytes())} bytes")
     return 0
 
 

@@ -30,6 +30,7 @@ _FILES = "files"
 SUBCOMMANDS = {
     _FILES: "flows.step_commands:judge",
     "eval": "flows.judge_commands:judge_eval",
+    "train": "flows.learning_commands:judge_train",
     "round": "flows.learning_commands:judge_round",
     "lessons": "flows.learning_commands:lessons",
 }

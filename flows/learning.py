@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,21 @@ from flows.settings_file import Project
 from judges.choose import learner_settings, make_judge
 from judges.drift import RatedNight, find_drift
 from judges.head import load_head
+from judges.labels import Label
 from judges.lessons import lessons
 from judges.measured import MeasuredConversations, Measures
+from judges.measurement import Measurement
 from judges.registry import HeadRegistry, JudgeRound
 from judges.rounds import play_round
 from judges.rubric import load_rubric
 from judges.sft_export import sft_lines
+from judges.train import Trained, train
 from schemas.canonical import digest
+from schemas.conversation import Turn, content_id
 from schemas.errors import SettingsError
+
+READ_AT_ONCE = 64
+"""Conversations between two steps of the progress bar; what was read is kept, so a killed training goes on there."""
 
 
 def decided(project: Project, *, newest: int | None = None) -> Decided:
@@ -59,9 +66,35 @@ def play(project: Project) -> JudgeRound:
         decided(project).samples,
         measure=measured.of,
         registry=HeadRegistry(heads_folder(project), judge.identity),
-        default=load_head(),
+        default=load_head(project.root / learner.head if learner.head else None),
         confidence=project.settings.judge_round.confidence,
     )
+
+
+def train_head(project: Project, labels: Sequence[Label], output: Path, on_read: Callable[[int], None]) -> Trained:
+    """Trains a head on labels, beginning with that of the settings, and writes it.
+
+    Raises:
+        SettingsError: the judge of the settings has no head. JudgeError: its models cannot be used.
+    """
+    settings = project.settings
+    learner = learner_settings(settings.judge, settings.judges) or settings.judge
+    judge = make_judge(learner, root=project.root, cache=model_cache(), named=settings.judges)
+    if not isinstance(judge, Measures):
+        raise SettingsError(f'judge.kind = "{settings.judge.kind}" has no head to train; set judge.kind = "embedded"')
+    store = MeasuredConversations(project.var / "measurements", judge)
+    talks = list(dict.fromkeys(turns for label in labels for turns in label.conversations()))
+    measured: dict[tuple[Turn, ...], Measurement] = {}
+    for begin in range(0, len(talks), READ_AT_ONCE):
+        part = {content_id(turns): turns for turns in talks[begin : begin + READ_AT_ONCE]}
+        found = store.of(part)
+        measured |= {part[name]: one for name, one in found.items()}
+        on_read(len(part))
+    trained = train(
+        labels, measured, load_head(project.root / learner.head if learner.head else None), name=output.stem
+    )
+    trained.head.save(output)
+    return trained
 
 
 def export_lessons(project: Project, output: Path) -> Mapping[str, int]:

@@ -3,7 +3,8 @@
 Every step is cached by content: its key is the digest of the code, the settings it rests on and the bytes of its input.
 A night that is killed and started again goes on behind the last complete step; one that is complete changes nothing.
 Proposing is not cached: it looks at the corpus and does what is still to do. Final states are named: Proposed,
-UnderReview, Merged, NothingToPropose; Degraded when a source could not be read, Drifted when an alarm rang.
+UnderReview, Merged, NothingToPropose; Degraded when a source could not be read, PullRequestPending when the forge did
+not answer, Drifted when an alarm rang.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed
 from prefect.types.entrypoint import EntrypointType
 
+from corpus.forge import ForgeRefused
 from corpus.stages import STEPS
 from flows import learning, road
 from flows.judge_round import judge_round
-from flows.nights import Night, begin_night, checked_date, find_night, only_one, tonight
+from flows.nights import Night, begin_night, checked_date, end_night, find_night, only_one, reopened, tonight
 from flows.prefect_local import end_with_parent, local_prefect, quiet_console
+from flows.pull_requests import forge_of
 from flows.settings_file import Project, read_project
 from flows.step_keys import step_key
 from judges.choose import learner_settings
@@ -43,6 +46,8 @@ def _is_passing(task: Any, run: Any, state: State) -> bool:
     """Whether trying again may help: the network or the disk, never wrong data or settings."""
     try:
         state.result()
+    except ForgeRefused:
+        return False
     except (CorpusError, JudgeError, OSError):
         return True
     except Exception:  # not passing: the flow raises it as it is
@@ -123,16 +128,25 @@ def night(config: str, date: str | None = None) -> State:
     project = read_project(Path(config))
     date = checked_date(date) if date else tonight(project, datetime.now(UTC))
     with only_one(project):
-        found = begin_night(project, date)
-        road.forget_unfinished(project, found)
-        head = meet_corpus(config)
-        for step, run in TASKS.items():
-            key, is_intact = step_key(project, found, step, head)
-            run.with_options(refresh_cache=not is_intact)(config, date, key)
-        watch_drift(config, date)
-        proposal = propose(config, date)
-        show(config, date)
+        forge_of(project)  # a token that is missing is told before the night's work
+        for name in [*reopened(project, date), date]:
+            found, proposal = _walk(config, project, name)
     return _named_state(found, proposal)
+
+
+def _walk(config: str, project: Project, date: str) -> tuple[Night, dict[str, Any]]:
+    """The whole road of one night."""
+    found = begin_night(project, date)
+    road.forget_unfinished(project, found)
+    head = meet_corpus(config)
+    for step, run in TASKS.items():
+        key, is_intact = step_key(project, found, step, head)
+        run.with_options(refresh_cache=not is_intact)(config, date, key)
+    watch_drift(config, date)
+    proposal = propose(config, date)
+    end_night(found)
+    show(config, date)
+    return found, proposal
 
 
 _STATES = {
@@ -149,6 +163,8 @@ def _named_state(found: Night, proposal: dict[str, Any]) -> State:
     message = proposal["message"]
     if failed:
         return Completed(name="Degraded", message=f"{message}; sources that could not be read: {', '.join(failed)}")
+    if proposal.get("pull_request_pending"):
+        return Completed(name="PullRequestPending", message=message)
     if alarms := found.alarms():
         return Completed(name="Drifted", message=f"{message}; {'; '.join(alarms)}")
     return Completed(name=_STATES.get(proposal["state"], "Proposed"), message=message)

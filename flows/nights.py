@@ -24,6 +24,9 @@ from schemas.outcome import StepReport
 PROPOSAL_FILE = "proposal.json"
 """What became of the night, in its folder; written last."""
 
+REOPENED_FILE = "reopened"
+"""Stands in the folder of a night that had ended and was run again, until it ends again."""
+
 DRIFT_FILE = "drift.json"
 """What was found out about drift, in the night's folder."""
 
@@ -137,11 +140,27 @@ def begin_night(project: Project, night: str) -> Night:
         if known.date == night and (known.is_complete or known.sequence == last):
             if known.sequence == last and (known.proposal() or {}).get("state") == "nothing_to_propose":
                 (known.folder / PROPOSAL_FILE).unlink()
+            elif known.is_complete:
+                write_atomically(known.folder / REOPENED_FILE, b"")
             return known
     begun = Night(night, last + 1, project.night_folder(night))
     content = {"night": night, "sequence": begun.sequence}
     write_atomically(begun.folder / "night.json", orjson.dumps(content))
     return begun
+
+
+def end_night(night: Night) -> None:
+    """Says that a night is done with all that it read, after `propose`."""
+    (night.folder / REOPENED_FILE).unlink(missing_ok=True)
+
+
+def reopened(project: Project, date: str) -> list[str]:
+    """The dates of other nights that had ended, were run again, perhaps on grown logs, and were killed since.
+
+    They must be run to their end before a night of this date begins: what they read is in no proposal yet.
+    """
+    nights = [night for night in all_nights(project) if night.date != date]
+    return [night.date for night in nights if (night.folder / REOPENED_FILE).exists()]
 
 
 def unfinished_before(project: Project, night: Night) -> list[Night]:

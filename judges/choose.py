@@ -35,9 +35,9 @@ def make_judge(
     """The judge of the settings; paths are relative to `root`, requantised models are kept in `cache`.
 
     `heads` is where the project's heads are kept (judges/registry.py): the champion among them judges, or the one named
-    by `head_digest` if it is there; without `heads`, or before the first promotion, the one that ships. `head_digest`
-    is that of an identity: for a panel or a cascade it names one head for each of its embedded judges. `named` are the
-    [[judges]] that those are made of.
+    by `head_digest` if it is there; without `heads`, or before the first promotion, that of `judge.head`, else the one
+    that ships. `head_digest` is that of an identity: for a panel or a cascade it names one head for each embedded one.
+    `named` are the [[judges]] that those are made of.
 
     Raises:
         SettingsError: a setting that this kind of judge needs is missing or wrong. JudgeError: the model is unusable.
@@ -81,7 +81,8 @@ class _Maker:
             own = own_model(self.root / settings.model)
             return ZeroShotJudge(own, rubric, max_tokens=settings.max_tokens, n_threads=n_threads)
         models = embedded_model(self.cache, n_threads=n_threads, n_layers=N_LAYERS), sentence_model(self.cache)
-        shipped = EmbeddedJudge(*models, rubric, load_head(), n_threads=n_threads)
+        first = load_head(self.root / settings.head if settings.head else None)
+        shipped = EmbeddedJudge(*models, rubric, first, n_threads=n_threads)
         promoted = _promoted(self.heads, shipped.identity, next(self.pins, None))
         return shipped if promoted is None else EmbeddedJudge(*models, rubric, promoted, n_threads=n_threads)
 

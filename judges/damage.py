@@ -39,6 +39,12 @@ FOREIGN = (
     "Es importante pensar en todo esto antes de tomar una decisión que luego no se puede cambiar.",
     "En resumen, cada caso es distinto y conviene preguntar a alguien que lo conozca bien.",
 )
+PROMISES = (
+    "Sure! Here is what you asked for:",
+    "Of course, I'd be happy to help you with that! Let me explain.",
+    "Great question! The answer is as follows.",
+    "Certainly. Below you will find a detailed answer, step by step.",
+)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*\s*")
 _NEGATIONS = (
     (r"\bis not\b", "is"), (r"\bare not\b", "are"), (r"\bcannot\b", "can"), (r"\bis\b", "is not"),
@@ -129,6 +135,62 @@ def echo(turns: Turns, _: Turns) -> tuple[Turn, ...]:
     return _with_answer(turns, f"You asked: {asked}") if asked else tuple(turns)
 
 
+def derailed(turns: Turns, other: Turns) -> tuple[Turn, ...]:
+    """The first half of the answer, then the second half of another one."""
+    own, strange = turns[-1].content.split(" "), other[-1].content.split(" ")
+    joined = [*own[: max(3, len(own) // 2)], *strange[len(strange) // 2 :]]
+    return _with_answer(turns, " ".join(joined)) if len(own) >= 8 else tuple(turns)
+
+
+def gaps(turns: Turns, _: Turns) -> tuple[Turn, ...]:
+    """A third of the words is missing."""
+    draw, words = _random(turns), turns[-1].content.split(" ")
+    return _with_answer(turns, " ".join(word for word in words if draw.random() > 1 / 3))
+
+
+def stuck(turns: Turns, _: Turns) -> tuple[Turn, ...]:
+    """The answer, then its last sentence 4 to 9 times more."""
+    said = _sentences(turns[-1].content)
+    return _with_answer(turns, " ".join([turns[-1].content, *said[-1:] * _random(turns).randint(4, 9)]))
+
+
+def vague(turns: Turns, _: Turns) -> tuple[Turn, ...]:
+    """Filler alone: three to six sentences that would fit any question."""
+    draw, filler = _random(turns), list(FILLER)
+    draw.shuffle(filler)
+    return _with_answer(turns, " ".join(filler[: draw.randint(3, len(filler))]))
+
+
+def promised(turns: Turns, _: Turns) -> tuple[Turn, ...]:
+    """The announcement of an answer that does not come."""
+    return _with_answer(turns, _random(turns).choice(PROMISES))
+
+
+def garbled(turns: Turns, _: Turns) -> tuple[Turn, ...]:
+    """In every other word two neighbouring letters have changed places, and some have become other signs."""
+    draw = _random(turns)
+    words = [_garbled(word, draw) if draw.random() < 0.5 else word for word in turns[-1].content.split(" ")]
+    return _with_answer(turns, " ".join(words))
+
+
+def _garbled(word: str, draw: random.Random) -> str:
+    if len(word) < 3:
+        return word
+    at = draw.randrange(len(word) - 1)
+    sign = draw.choice("#@~^") if draw.random() < 0.2 else word[at]
+    return word[:at] + word[at + 1] + sign + word[at + 2 :]
+
+
+def both_voices(turns: Turns, other: Turns) -> tuple[Turn, ...]:
+    """The answer goes on with the user's next words and an answer to them, which nobody said."""
+    asked = next((turn.content for turn in other if turn.role == "user"), "")
+    return (
+        _with_answer(turns, f"{turns[-1].content}\n\nUser: {asked}\nAssistant: {other[-1].content}")
+        if asked
+        else tuple(turns)
+    )
+
+
 def swapped(turns: Turns, _: Turns) -> tuple[Turn, ...]:
     """Two answers of the same conversation change places."""
     answers = [i for i, turn in enumerate(turns) if turn.role == "assistant"]
@@ -153,5 +215,6 @@ def elsewhere_within(turns: Turns, other: Turns) -> tuple[Turn, ...]:
 OPERATIONS: Mapping[str, Operation] = {
     "cut": cut, "elsewhere": elsewhere, "padded": padded, "loop": loop, "refusal": refusal,
     "contradiction": contradiction, "shuffled": shuffled, "wrong_language": wrong_language, "echo": echo,
-    "swapped": swapped, "elsewhere_within": elsewhere_within,
+    "derailed": derailed, "gaps": gaps, "stuck": stuck, "vague": vague, "promised": promised, "garbled": garbled,
+    "both_voices": both_voices, "swapped": swapped, "elsewhere_within": elsewhere_within,
 }  # fmt: skip

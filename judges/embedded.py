@@ -94,7 +94,7 @@ class EmbeddedJudge:
             acceptance=found.acceptance,
             uncertainty=found.uncertainty,
             criteria={name: rating for name, rating in found.criteria.items() if name in wanted},
-            features=measurement.scalars,
+            features={**measurement.scalars, "intact": found.intact},
             n_tokens=measurement.n_tokens,
             seconds=round(time.perf_counter() - started, 4),
         )

@@ -6,7 +6,8 @@ Each answer gets a row of features (`BLOCKS`):
 - likelihoods of the answer's tokens, given what came before and without it (their difference is what the question
   explains: instruction-following difficulty). They come from the cut model's own end, layer 20 of 30, so they are those
   of a rougher language model than the whole one;
-- cosines of question and answer under the sentence model: its relevance;
+- cosines of question and answer under the sentence model: its relevance, and whether both would fit better elsewhere in
+  the conversation;
 - the figures of judges/measures.py, taken from the text.
 
 A conversation is read in windows of 512 tokens that begin 64 tokens before the end of the one before: together they
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from judges.contexts import BATCH_TOKENS, Floats, SentenceReader, StateReader
 from judges.llama import Model
-from judges.measurement import Measurement
+from judges.measurement import COSINES, LIKELIHOODS, Measurement
 from judges.measures import ANSWER_FIGURES, Exchange, exchanges, measure, measure_exchange, without_steering
 from schemas.canonical import digest
 from schemas.conversation import Turn
@@ -49,9 +50,6 @@ The projection on the vocabulary costs 28 million multiplications a token, the 2
 SENTENCE_TOKENS = 128
 """Of a question, of an answer's beginning and of its end. The sentence model was trained on texts of 128 tokens."""
 
-LIKELIHOODS = ("ll_mean", "ll_spread", "ll_start", "ll_end", "ll_alone", "ll_gain")
-COSINES = ("relevance", "relevance_end", "unity")
-
 _WIDE_BLOCKS = (*(f"mean_{n}" for n in LAYERS), *(f"spread_{n}" for n in LAYERS), f"last_{LAYERS[-1]}")
 
 
@@ -63,7 +61,7 @@ def blocks(width: int) -> tuple[tuple[str, int], ...]:
 
 def reading_digest() -> str:
     """SHA-256 of all that decides the features beside the models."""
-    return digest([LAYERS, N_LAYERS, WINDOW, OVERLAP, STRIDE, N_START, N_ALONE, SENTENCE_TOKENS, "features-1"])
+    return digest([LAYERS, N_LAYERS, WINDOW, OVERLAP, STRIDE, N_START, N_ALONE, SENTENCE_TOKENS, "features-2"])
 
 
 class TooLong(Exception):  # noqa: N818 (an answer about one conversation, not an error)
@@ -124,10 +122,10 @@ class FeatureReader:
             self._read_window(tokens, answers, begin, fresh, end)
         said = list(exchanges(turns))
         rows = []
-        for answer, exchange in zip(answers, said, strict=True):
+        for answer, exchange, cosines in zip(answers, said, self._cosines(said), strict=True):
             alone = self._alone(tokens[answer.begin : min(answer.end, answer.begin + N_ALONE)])
             n_tokens += min(answer.end - answer.begin, N_ALONE)
-            rows.append(_row(answer, alone, self._cosines(exchange), exchange, self._model.width))
+            rows.append(_row(answer, alone, cosines, exchange, self._model.width))
         vector = np.array(rows, np.float32).reshape(len(rows), sum(n for _, n in blocks(self._model.width)))
         return Measurement(_scalars(turns, vector), vector, n_tokens)
 
@@ -163,17 +161,40 @@ class FeatureReader:
         _, found = self._states.read([*mark, *answer], range(len(mark), len(mark) + len(answer)))
         return float(np.mean(list(found.values()))) if found else 0.0
 
-    def _cosines(self, exchange: Exchange) -> tuple[float, ...]:
-        """Cosines of question and answer, of question and the answer's end, of its beginning and its end."""
+    def _cosines(self, said: Sequence[Exchange]) -> list[tuple[float, ...]]:
+        """The figures `COSINES` of each exchange: the end is the answer's, `unity` is of its beginning and its end."""
+        vectors = [self._vectors(exchange) for exchange in said]
+        away = _misplaced([question for question, _, _ in vectors], [answer for _, answer, _ in vectors])
+        return [
+            (float(question @ answer), float(question @ end), float(answer @ end), misplaced)
+            for (question, answer, end), misplaced in zip(vectors, away, strict=True)
+        ]
+
+    def _vectors(self, exchange: Exchange) -> tuple[Floats, Floats, Floats]:
+        """Of the question, of the answer's beginning and of its end."""
         question, answer = self._sentences.vector(exchange.question), self._sentences.vector(exchange.answer)
         tail = exchange.answer[-4 * SENTENCE_TOKENS :]
-        end = answer if tail == exchange.answer else self._sentences.vector(tail)
-        return float(question @ answer), float(question @ end), float(answer @ end)
+        return question, answer, answer if tail == exchange.answer else self._sentences.vector(tail)
 
     def close(self) -> None:
         """Frees the contexts."""
         self._states.close()
         self._sentences.close()
+
+
+def _misplaced(questions: Sequence[Floats], answers: Sequence[Floats]) -> list[float]:
+    """How much closer an answer is to another question of the conversation, and its question to another answer.
+
+    The smaller of the two, 0 where either is in its place: of 113 conversations in which two answers had changed places
+    the largest of these was above 0.17 in half, of intact ones in less than a tenth.
+    """
+    if len(questions) < 2:
+        return [0.0] * len(questions)
+    cosines = np.stack(questions) @ np.stack(answers).T
+    own = np.diag(cosines).copy()
+    np.fill_diagonal(cosines, -1.0)
+    nearer = np.minimum(cosines.max(axis=0), cosines.max(axis=1)) - own
+    return [float(value) for value in np.maximum(0.0, nearer)]
 
 
 def _windows(n: int) -> Iterator[tuple[int, int, int]]:

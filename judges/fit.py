@@ -10,13 +10,15 @@ would say; the loss is that of the label as it would come out after this error (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
-from judges.head import CLIP, Array, Head
+from judges.head import CLIP, N_FIGURES, N_READ, Array, Head
 from judges.measurement import Measurement
 
 N_ITERATIONS = 60
@@ -25,6 +27,9 @@ MIN_STEP = 1e-9
 DRIFT = 0.6
 """Standard deviation by which a reviewer's taste may differ from the champion's in each weight, beside the champion's
 own doubt: about that of the default head's weights, so a taste may be another one altogether."""
+
+DAMAGE_NOISE = 0.01
+"""How often an answer of the labelled sets is damaged as it stands, or damage does no harm: PandaLM has cut answers."""
 
 DECISION_NOISE = 0.05
 """How often a reviewer decides against what most would decide. PandaLM's annotators disagree with the two others in 3 %
@@ -37,6 +42,16 @@ class Example:
 
     measurement: Measurement
     keep: float
+    group: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Two conversations of which people preferred the first."""
+
+    better: Measurement
+    worse: Measurement
     group: str
     weight: float = 1.0
 
@@ -101,7 +116,8 @@ class Shape:
     """What is chosen about a head before it is fitted; how the values were found stands in judges/README.md.
 
     `spread`: the kernel's length in units of the median distance between answers; `stiffness`: standard deviation of
-    the score before any data; `stiffness_plain`: that of a plain figure's weight.
+    the score before any data; `stiffness_plain`, `stiffness_intact`: those of the weights of a plain figure and
+    of the probability of being intact.
     """
 
     blocks: tuple[tuple[str, int], ...]
@@ -111,6 +127,7 @@ class Shape:
     spread: float = 0.8
     stiffness: float = 3.0
     stiffness_plain: float = 0.3
+    stiffness_intact: float = 0.5
 
 
 def blank_head(rows: NDArray[np.float32], shape: Shape, *, head_id: str, version: int, plain: Sequence[int]) -> Head:
@@ -126,7 +143,7 @@ def blank_head(rows: NDArray[np.float32], shape: Shape, *, head_id: str, version
     chosen = np.linspace(0, len(place) - 1, min(shape.n_landmarks, len(place))).astype(int)
     squares = ((place[chosen, None] - place[None, chosen]) ** 2).sum(axis=2)
     length = shape.spread * float(np.sqrt(np.median(squares[squares > 0])))
-    n = len(chosen) + len(plain) + 1
+    n = len(chosen) + len(plain) + 2
     return Head(
         id=head_id,
         version=version,
@@ -137,16 +154,36 @@ def blank_head(rows: NDArray[np.float32], shape: Shape, *, head_id: str, version
         plain=np.asarray(plain, np.int32),
         weights=np.zeros(n, np.float32),
         covariance=np.eye(n, dtype=np.float16),
+        intact=np.zeros(2 * N_FIGURES + N_READ * (N_READ - 1) // 2 + len(chosen) + 1, np.float32),
         slope=1.0,
         offset=0.0,
     )
 
 
+INTACT_RIDGE = 0.12
+"""Penalty of the model of damage: of 0.04, 0.12 and 2 the one that told damage of prompts kept apart best."""
+
+
+def with_intact(head: Head, sound: NDArray[np.float32], damaged: NDArray[np.float32]) -> Head:
+    """The head with its model of damage fitted to intact and to damaged answers, shapes (answers, w).
+
+    Both sides weigh the same, so log-odds of 0 mean: as like the one as the other.
+    """
+    rows = np.concatenate([head.signs(sound), head.signs(damaged)])
+    target = np.concatenate([np.ones(len(sound)), np.zeros(len(damaged))])
+    share = np.where(target == 1, len(target) / (2 * len(sound)), len(target) / (2 * len(damaged)))
+    precision = np.full(rows.shape[1], INTACT_RIDGE)
+    precision[-1] = 1e-6  # the constant is free
+    design = Design(rows, target, share, np.full(len(rows), DAMAGE_NOISE))
+    weights, _ = regress(design, np.zeros(rows.shape[1]), np.diag(precision))
+    return replace(head, intact=weights.astype(np.float32))
+
+
 def prior_precision(head: Head, shape: Shape) -> Array:
     """Of the weights before any data, shape (n, n)."""
     n_plain = len(head.plain)
-    n_near = len(head.weights) - n_plain - 1
-    deviation = [shape.stiffness] * n_near + [shape.stiffness_plain] * n_plain + [1.0]
+    n_near = len(head.weights) - n_plain - 2
+    deviation = [shape.stiffness] * n_near + [shape.stiffness_plain] * n_plain + [shape.stiffness_intact, 1.0]
     return np.diag(1 / np.square(deviation))
 
 
@@ -155,7 +192,7 @@ def with_weights(head: Head, weights: Array, covariance: Array) -> Head:
     return replace(head, weights=weights.astype(np.float32), covariance=covariance.astype(np.float16))
 
 
-def fit_head(champion: Head, examples: Sequence[Example], *, name: str) -> Head:
+def fit_head(champion: Head, examples: Sequence[Example], preferences: Sequence[Preference] = (), *, name: str) -> Head:
     """A champion's successor, from reviewers' decisions; the same examples in any order give the same head.
 
     The champion's weights are the prior, loosened by `DRIFT`: where reviewers have said nothing its opinion stays. The
@@ -164,26 +201,44 @@ def fit_head(champion: Head, examples: Sequence[Example], *, name: str) -> Head:
     Args:
         champion: the head so far.
         examples: decisions; those without an answer in them are left out.
+        preferences: pairs; those without an answer on both sides are left out.
         name: id of the new head; its version is the champion's plus 1 where the id is the same.
     """
-    usable = [example for example in examples if len(example.measurement.vector)]
-    usable.sort(key=lambda example: (example.group, example.keep, example.measurement.vector.tobytes()))
     version = champion.version + 1 if champion.id == name else 1
-    if not usable:
+    designs = [
+        *_of_examples(champion, [one for one in examples if len(one.measurement.vector)]),
+        *_of_preferences(champion, [one for one in preferences if len(one.better.vector) and len(one.worse.vector)]),
+    ]
+    if not designs:
         return replace(champion, id=name, version=version)
-    rows = np.stack([champion.conversation(example.measurement.vector) for example in usable])
-    design = Design(
-        rows,
-        np.array([example.keep for example in usable]),
-        np.array([example.weight for example in usable]),
-        np.full(len(usable), DECISION_NOISE),
-    )
     covariance = champion.covariance.astype(np.float64) + DRIFT**2 * np.eye(len(champion.weights))
     weights, posterior = regress(
-        design, _calibrated(champion), np.asarray(np.linalg.inv(covariance * champion.slope**2))
+        reduce(add, designs), _calibrated(champion), np.asarray(np.linalg.inv(covariance * champion.slope**2))
     )
     made = replace(champion, id=name, version=version, slope=1.0, offset=0.0)
     return with_weights(made, weights, posterior)
+
+
+def _of_examples(champion: Head, usable: Sequence[Example]) -> Iterator[Design]:
+    ordered = sorted(usable, key=lambda one: (one.group, one.keep, one.measurement.vector.tobytes()))
+    if ordered:
+        yield Design(
+            np.stack([champion.conversation(one.measurement.vector) for one in ordered]),
+            np.array([one.keep for one in ordered]),
+            np.array([one.weight for one in ordered]),
+            np.full(len(ordered), DECISION_NOISE),
+        )
+
+
+def _of_preferences(champion: Head, usable: Sequence[Preference]) -> Iterator[Design]:
+    ordered = sorted(usable, key=lambda one: (one.group, one.better.vector.tobytes(), one.worse.vector.tobytes()))
+    if ordered:
+        better, worse = (
+            np.stack([champion.conversation(side.vector) for side in sides])
+            for sides in ([one.better for one in ordered], [one.worse for one in ordered])
+        )
+        weight = np.array([one.weight for one in ordered])
+        yield Design.of_pairs(better, worse, weight=weight, noise=np.full(len(ordered), DECISION_NOISE))
 
 
 def _calibrated(head: Head) -> Array:

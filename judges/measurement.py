@@ -8,6 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LIKELIHOODS = ("ll_mean", "ll_spread", "ll_start", "ll_end", "ll_alone", "ll_gain")
+"""Log-probabilities in nats a token: mean and spread over an answer, its first tokens, its end, its beginning without
+the question, and what the question explains of it."""
+
+COSINES = ("relevance", "relevance_end", "unity", "misplaced")
+"""Of sentence vectors, see judges/features.py."""
+
 
 @dataclass(frozen=True)
 class Measurement:

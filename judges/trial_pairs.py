@@ -60,11 +60,9 @@ def read_pairs(file: Path) -> tuple[list[TrialPair], list[DamagedLine]]:
         InputError: the file cannot be read, or holds no pair.
     """
     pairs, damaged = [], []
-    for number, line in enumerate(_lines(file), 1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(file, _FORM):
         try:
-            pairs.append(_pair(orjson.loads(line)))
+            pairs.append(trial_pair(orjson.loads(line)))
         except orjson.JSONDecodeError as error:
             damaged.append(DamagedLine(str(file), number, f"not JSON ({error.msg} at character {error.pos})"))
         except InputError as error:
@@ -75,16 +73,23 @@ def read_pairs(file: Path) -> tuple[list[TrialPair], list[DamagedLine]]:
     return pairs, damaged
 
 
-def _lines(file: Path) -> list[bytes]:
+def json_lines(file: Path, form: str) -> list[tuple[int, bytes]]:
+    """The lines of a file that are not empty, with their numbers from 1; `form` says what a line should be.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     try:
-        return file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     except FileNotFoundError as error:
-        raise InputError(f"{file} does not exist; name a JSONL file with lines {_FORM}") from error
+        raise InputError(f"{file} does not exist; name a JSONL file with lines {form}") from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _pair(line: Any) -> TrialPair:
+def trial_pair(line: Any) -> TrialPair:
+    """The pair of a parsed line. Raises: InputError: it is none."""
     if not isinstance(line, Mapping):
         raise InputError("not a JSON object")
     label = line.get("label")
@@ -92,7 +97,7 @@ def _pair(line: Any) -> TrialPair:
         raise InputError('"label" is none of "a", "b", "tie"')
     return TrialPair(
         id=_name(line, "id", is_required=True),
-        prompt=_prompt(line.get("prompt")),
+        prompt=read_turns(line.get("prompt"), "prompt"),
         a=_answer(line, "a"),
         b=_answer(line, "b"),
         label=cast("Label", label),
@@ -116,15 +121,16 @@ def _name(line: Mapping[str, Any], key: str, *, is_required: bool = False) -> st
     return str(value)
 
 
-def _prompt(value: Any) -> tuple[Turn, ...]:
+def read_turns(value: Any, key: str) -> tuple[Turn, ...]:
+    """The turns under a key of a line. Raises: InputError: they are none."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        raise InputError('"prompt" is missing, empty or no list of {"role", "content"}')
-    return tuple(_turn(item, number) for number, item in enumerate(value, 1))
+        raise InputError(f'"{key}" is missing, empty or no list of {{"role", "content"}}')
+    return tuple(_turn(item, number, key) for number, item in enumerate(value, 1))
 
 
-def _turn(item: Any, number: int) -> Turn:
+def _turn(item: Any, number: int, key: str) -> Turn:
     if not isinstance(item, Mapping) or not isinstance(item.get("content"), str):
-        raise InputError(f'turn {number} of "prompt" has no text as "content"')
+        raise InputError(f'turn {number} of "{key}" has no text as "content"')
     if item.get("role") not in ROLES:
-        raise InputError(f'turn {number} of "prompt" has a "role" that is none of {", ".join(ROLES)}')
+        raise InputError(f'turn {number} of "{key}" has a "role" that is none of {", ".join(ROLES)}')
     return Turn(item["role"], item["content"])

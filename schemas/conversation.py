@@ -6,7 +6,7 @@ list of turns happens at judge and export. Siblings are kept: they are preferenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -191,7 +191,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def content_id(turns: list[Turn]) -> str:
+def content_id(turns: Sequence[Turn]) -> str:
     """The id of what is said, whoever logged it: equal turns (role and text) give equal ids.
 
     It identifies a sample, names a verdict and finds exact duplicates.

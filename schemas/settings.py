@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from schemas.errors import SettingsError, nearest
+from schemas.forge_address import has_password, no_such_kind, url_problems
+
+_VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
+"""The name of an environment variable; tokens have small letters, so one written in its place is refused."""
 
 
 class _Table(BaseModel):
@@ -34,9 +38,38 @@ class CorpusSettings(_Table):
 
     remote: str = Field("corpus.git", description="a bare repository on disk (relative to this file) or any git URL")
     branch: str = Field("main", description="the branch that a night's proposal is based on")
+    token_env: str | None = Field(
+        None,
+        pattern=_VARIABLE,
+        description="environment variable with a token for git at an https remote; absent: git's own credentials",
+    )
     licences: tuple[str, ...] = Field(
         ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "Apache-2.0", "MIT", "ODC-BY-1.0"),
         description="licences that the corpus accepts; others are held",
+    )
+    gristmill: str = Field(
+        "",
+        pattern=r"^[\x20-\x7e]*$",
+        description='what the checks of pull requests install, for pip ("git+https://..."); put into a new corpus.toml',
+    )
+
+
+class ForgeSettings(_Table):
+    """Where a night's pull request is opened; of kind none, people review the pushed branch with git."""
+
+    kind: Literal["none", "github", "gitlab", "gitea"] = Field(
+        "none", description="none, github, gitlab or gitea (Forgejo is of kind gitea)"
+    )
+    url: str | None = Field(
+        None, description="address of the forge; absent: https://github.com or https://gitlab.com; gitea has none"
+    )
+    project: str | None = Field(
+        None,
+        pattern=r"^[\w.-]+(/[\w.-]+)+$",
+        description="the corpus's project there, owner/name; absent: as corpus.remote says",
+    )
+    token_env: str = Field(
+        "GRISTMILL_FORGE_TOKEN", pattern=_VARIABLE, description="environment variable that holds the token"
     )
 
 
@@ -76,6 +109,9 @@ class JudgeSettings(_Table):
     threshold: float = Field(6.0, ge=1, le=10, description="of 10; conversations rated below are dropped")
     rubric: str | None = Field(None, description="path of a rubric TOML; absent: judges/rubrics/fitness.toml")
     model: str | None = Field(None, description="path of a GGUF file; absent: the packaged SmolLM2-135M-Instruct")
+    head: str | None = Field(
+        None, description="path of a head from `gristmill judge train` to begin with; absent: the one that ships"
+    )
     n_threads: int = Field(0, ge=0, description="threads of the embedded model; 0: all cores")
     max_tokens: int = Field(2048, ge=256, description="tokens of one conversation that the embedded judge reads")
     endpoint_url: str | None = Field(None, description='base URL, for example "http://localhost:8000/v1"')
@@ -158,6 +194,59 @@ class NightSettings(_Table):
     cron: str = Field("0 3 * * *", description="when `gristmill serve` runs the night")
 
 
+class ReviewSettings(_Table):
+    """How people are asked about a night, and what is done where they disagree."""
+
+    bad_share: float = Field(
+        0.05, gt=0, lt=1, description="a night with a larger share of bad samples is found by its sampling plan"
+    )
+    confidence: float = Field(0.9, gt=0, lt=1, description="the probability with which the plan finds it, at least")
+    honeypots: int = Field(
+        2, ge=0, le=50, description="known-good and as many known-bad samples slipped in to test reviewers; 0: none"
+    )
+    conflict: Literal["hold", "majority", "any_reject"] = Field(
+        "hold",
+        description="reviewers against each other: the larger side wins, and at a draw hold waits for one more vote, "
+        "majority rejects; any_reject: one vote to reject is enough",
+    )
+
+
+class ReleaseSettings(_Table):
+    """How `gristmill release` splits the samples and signs, and when a release is cut by itself."""
+
+    validation_share: float = Field(0.05, ge=0, le=0.5, description="share of new groups of samples for validation")
+    test_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="share of new groups for the sealed holdout, never trained on; 0.1 of 1,000 samples are 100, "
+        "enough to measure a share to within 0.1 either way",
+    )
+    signing_key: str | None = Field(
+        None, description="SSH key that signs tag and manifest, relative to this file; absent: releases are not signed"
+    )
+    allowed_signers: str | None = Field(
+        None, description="file of the keys that `gristmill release verify` accepts: git's gpg.ssh.allowedSignersFile"
+    )
+    min_new_samples: int = Field(
+        0, ge=0, description="so many new samples since the last release cut the next by themselves; 0: only by hand"
+    )
+    next_round: Literal["none", "command", "webhook", "deployment"] = Field(
+        "none", description="what a release that was cut by itself starts: a command, a webhook or a Prefect deployment"
+    )
+    export_format: str = Field("huggingface", description="format of the export that the next round gets")
+    command: tuple[str, ...] = Field(
+        (), description="for next_round command: program and arguments; {export}, {tag} and {manifest} are filled in"
+    )
+    webhook_url: str | None = Field(None, description="for next_round webhook: where the signed manifest is posted")
+    webhook_secret_env: str = Field(
+        "GRISTMILL_WEBHOOK_SECRET", pattern=_VARIABLE, description="environment variable with the webhook's secret"
+    )
+    deployment: str | None = Field(
+        None, description='for next_round deployment: flow and deployment, for example "round/nightly"'
+    )
+
+
 class ExpertSettings(_Table):
     """A kind of conversation with an expert of its own; the first that matches gets the sample, else `general`."""
 
@@ -172,6 +261,7 @@ class Settings(_Table):
 
     sources: tuple[SourceSettings, ...] = ()
     corpus: CorpusSettings = CorpusSettings()
+    forge: ForgeSettings = ForgeSettings()
     screen: ScreenSettings = ScreenSettings()
     dedupe: DedupeSettings = DedupeSettings()
     decontaminate: DecontaminateSettings = DecontaminateSettings()
@@ -180,6 +270,8 @@ class Settings(_Table):
     judge_round: JudgeRoundSettings = JudgeRoundSettings()
     drift: DriftSettings = DriftSettings()
     night: NightSettings = NightSettings()
+    review: ReviewSettings = ReviewSettings()
+    release: ReleaseSettings = ReleaseSettings()
     experts: tuple[ExpertSettings, ...] = ()
 
 
@@ -197,6 +289,9 @@ def parse_settings(tables: Mapping[str, Any], *, file: str = "gristmill.toml") -
     names = [source.name for source in settings.sources]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SettingsError(f"{file}: two [[sources]] are named {repeated[0]!r}; give each a name of its own")
+    if wrong := list(_forge_problems(settings)):
+        lines = "\n".join(f"  {line}" for line in wrong)
+        raise SettingsError(f"{file} has settings of the forge that cannot be used:\n{lines}")
     if wrong := list(judge_problems(settings.judge, settings.judges)):
         lines = "\n".join(f"  {line}" for line in wrong)
         raise SettingsError(f"{file} names judges that cannot work:\n{lines}")
@@ -258,12 +353,30 @@ def _all_members(judge: JudgeSettings, named: Mapping[str, NamedJudgeSettings]) 
     return found
 
 
+def _forge_problems(settings: Settings) -> Iterator[str]:
+    """What keeps the forge from being asked."""
+    if has_password(settings.corpus.remote):
+        yield "corpus.remote has a password in it; take it out and name a variable with the token in corpus.token_env"
+    forge = settings.forge
+    if forge.kind == "none":
+        for key in sorted(forge.model_fields_set - {"kind"}):
+            yield f'forge.{key} is set, but forge.kind is "none"; set it to "github", "gitlab" or "gitea"'
+    elif forge.url is None and forge.kind == "gitea":
+        yield 'forge.kind is "gitea" and needs forge.url, for example "https://codeberg.org"'
+    if forge.url is not None:
+        yield from url_problems(forge.url)
+
+
 def _explained(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             key = str(problem["loc"][-1])
             yield f"{place}: no such setting{nearest(key, _known_keys(problem['loc'][:-1]))}"
+        elif place.endswith("token_env") and problem["type"] == "string_pattern_mismatch":
+            yield f"{place}: is no name of an environment variable; never write the token itself here"
+        elif place == "forge.kind" and isinstance(found := problem["input"], str):
+            yield f"{place}: {no_such_kind(found)}"
         else:
             yield f"{place}: {problem['msg'].lower()} (found {problem['input']!r:.80})"
 

@@ -147,3 +147,22 @@ def test_a_killed_night_run_again_ends_in_the_same_commit(first_night, tmp_path,
     night.wait()
     _, answer = gristmill(folder, "run", "--night", "2026-11-05")
     assert answer["proposal"]["commit"] == first_night[1]["proposal"]["commit"]
+
+
+def test_a_night_run_again_on_grown_logs_and_killed_is_ended_before_the_next_one(first_night, tmp_path):
+    """What it read the second time is in no proposal yet, and no later night would read it again."""
+    folder = shutil.copytree(first_night[0], tmp_path / "copy", copy_function=shutil.copy2)
+    make_project(folder, "2026-11-04")
+    pulled = folder / "var" / "nights" / "2026-11-05" / "pulled.report.json"
+    before = pulled.read_bytes()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    night = subprocess.Popen([GRISTMILL, "run", "--night", "2026-11-05"], cwd=folder, **quiet)
+    deadline = time.monotonic() + 120
+    while (not pulled.exists() or pulled.read_bytes() == before) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(night.pid, signal.SIGKILL)
+    night.wait()
+    _, answer = gristmill(folder, "run", "--night", "2026-11-06")
+    assert answer["state"] == "NothingToPropose", "the logs belong to the night that read them"
+    lines = git(folder, "show", "night/2026-11-05:data/general/2026-11/2026-11-05.jsonl").splitlines()
+    assert len(lines) > first_night[1]["proposal"]["n_samples"]
