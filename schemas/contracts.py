@@ -40,11 +40,16 @@ def failures(frame: pl.DataFrame, contract: Contract, label: str | None = None) 
         contract: what must hold.
         label: column that names a row to people; its number counts where there is none.
     """
+    names = frame[label].to_list() if label and label in frame.columns else range(frame.height)
+    return [_line(case, names) for case in failure_cases(frame, contract)]
+
+
+def failure_cases(frame: pl.DataFrame, contract: Contract) -> list[dict[str, Any]]:
+    """Every failure as Pandera tells it: `index` (the row, None for the whole), `column`, `check`, `failure_case`."""
     try:
         contract.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        names = frame[label].to_list() if label and label in frame.columns else range(frame.height)
-        return [_line(case, names) for case in error.failure_cases.to_dicts()]
+        return list(error.failure_cases.to_dicts())
     return []
 
 

@@ -69,4 +69,17 @@ REASONS: dict[str, str] = {
     "over_contributor_quota": "The contributor's quota was filled by better ones.",
     # validate
     "invalid_sample": "The sample breaks the corpus contract.",
+    # export
+    "sealed_holdout": "It is of the sealed holdout, which is measured on and never trained on.",
+    "tool_turn": "A tool speaks in it, and its calls are kept as text, which is no toolkit's form of them.",
+    "no_alternative": "No other reply stood beside one of the conversation.",
+    "no_preference": "No vote or rank says that another reply is better than this one.",
+    "no_vote": "Nobody voted on this reply, so it is neither good nor bad.",
+    "contradictory_signals": "What people said of it contradicts itself.",
+    "same_reply": "The two replies are the same but for white space around them.",
+    "reject_reason_unclear": "It was rejected for no reason that says it may be shown as a bad example.",
+    "no_text": "Its text is not in the history of the corpus.",
+    "several_turns": "This toolkit reads one question here, not several turns.",
+    "media_tag": "The text has the tag of an image, video or sound, which this toolkit would look for.",
+    "reply_not_found": "This toolkit looks for the reply in the rendered text and would cut at another place.",
 }

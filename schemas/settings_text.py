@@ -16,6 +16,9 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("sources", "type"): "openai-messages",
     ("sources", "consent"): "users agreed to publication, form of 2026-01",
     ("sources", "licence"): "CC0-1.0",
+    ("corpus", "token_env"): "GRISTMILL_FORGE_TOKEN",
+    ("forge", "url"): "https://git.example.org",
+    ("forge", "project"): "owner/corpus",
     ("experts", "name"): "code",
     ("experts", "languages"): ("en",),
     ("experts", "sources"): ("support-bot",),
@@ -31,6 +34,10 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("judge_round", "decisions_since"): "2026-11-04",
     ("night", "quota_per_expert"): 200,
     ("night", "subject_key_file"): "subject.key",
+    ("release", "signing_key"): "release_key",
+    ("release", "allowed_signers"): "allowed_signers",
+    ("release", "webhook_url"): "https://train.example.org/round",
+    ("release", "deployment"): "round/nightly",
 }
 """What to show for keys without a default."""
 

@@ -64,6 +64,7 @@ SAMPLES = pa.schema(
         pa.field("expert", pa.string(), nullable=False),
         pa.field("rating", pa.float64(), nullable=False),
         pa.field("line", pa.string(), nullable=False),  # the sample's canonical JSON without line end; sorted by id
+        pa.field("notes", pa.string()),  # what reviewers are told besides: JSON of corpus.review_notes.ReviewNotes
     ]
 )
 
