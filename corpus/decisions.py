@@ -19,6 +19,7 @@ import orjson
 from corpus.clone import Clone
 from corpus.repository import base_commit, on_corpus
 from corpus.stage import read_rows
+from corpus.tombstones import read_withdrawn
 from schemas.conversation import ROLES, Turn, content_id
 from schemas.decision import DecidedSample, Decision, parse_decisions, votes
 from schemas.errors import CorpusError, InputError
@@ -73,16 +74,27 @@ def read_decided(
 
     def read(store: Clone) -> Decided:
         base = base_commit(store, corpus, store.heads())
-        files = dict(sorted(_decision_files(store, base, since).items())[-newest if newest else None :])
-        parts = [_read_night(store, base, night, blob, nights) for night, blob in files.items()]
-        return Decided(
-            samples=tuple(sample for part in parts for sample in part.samples),
-            missing=tuple(sample_id for part in parts for sample_id in part.missing),
-            n_decisions=sum(part.n_decisions for part in parts),
-            n_votes=sum(part.n_votes for part in parts),
-        )
+        return decided_at(store, base, nights=nights, since=since, newest=newest)
 
     return on_corpus(corpus, root=root, clone=clone, operation=read)
+
+
+def decided_at(
+    store: Clone, base: str, *, nights: Path | None = None, since: str | None = None, newest: int | None = None
+) -> Decided:
+    """The samples that people decided on, as a commit has them. Arguments and errors as of `read_decided`.
+
+    Without `nights` nothing but the repository counts: the same commit gives the same samples everywhere.
+    """
+    files = dict(sorted(_decision_files(store, base, since).items())[-newest if newest else None :])
+    withdrawn = read_withdrawn(store, base).ids
+    parts = [_read_night(store, base, night, blob, nights, withdrawn) for night, blob in files.items()]
+    return Decided(
+        samples=tuple(sample for part in parts for sample in part.samples),
+        missing=tuple(sample_id for part in parts for sample_id in part.missing),
+        n_decisions=sum(part.n_decisions for part in parts),
+        n_votes=sum(part.n_votes for part in parts),
+    )
 
 
 def _decision_files(store: Clone, base: str, since: str | None) -> dict[str, str]:
@@ -95,10 +107,13 @@ def _decision_files(store: Clone, base: str, since: str | None) -> dict[str, str
     return found
 
 
-def _read_night(store: Clone, base: str, night: str, blob: str, nights: Path) -> Decided:
+def _read_night(
+    store: Clone, base: str, night: str, blob: str, nights: Path | None, withdrawn: Collection[str]
+) -> Decided:
     decisions = _parsed(store, night, blob)
     voted = votes(decisions)
     wanted = {vote.edited_id for given in voted.values() for vote in given if vote.edited_id} | set(voted)
+    wanted = wanted.difference(withdrawn)  # what somebody took back is not learned from
     lines = _lines(store, base, night, wanted, nights)
     samples = [_decided(night, lines, sample_id, given) for sample_id, given in voted.items() if sample_id in lines]
     return Decided(
@@ -130,61 +145,59 @@ class _Line:
     head_digest: str
 
 
-def _lines(store: Clone, base: str, night: str, wanted: Collection[str], nights: Path) -> Mapping[str, _Line]:
+def _lines(store: Clone, base: str, night: str, wanted: Collection[str], nights: Path | None) -> Mapping[str, _Line]:
     """The wanted samples by id, from the newest version of the night's shards that has each, else from this machine."""
     found: dict[str, _Line] = {}
-    for source in (_published(store, base, night), _local(nights / night / "samples.parquet")):
-        for line, place in source:
-            plain = _object(line, place)
-            if (sample_id := plain["id"]) in wanted and sample_id not in found:
-                sample = _line(plain, place)
-                if content_id(list(sample.turns)) == sample_id:
+    local = _local(nights / night / "samples.parquet") if nights else iter(())
+    for source in (_published(store, base, night), local):
+        for line in source:
+            plain = _object(line)
+            if plain and (sample_id := plain["id"]) in wanted and sample_id not in found:
+                sample = _line(plain)
+                if sample and content_id(list(sample.turns)) == sample_id:
                     found[sample_id] = sample
             if len(found) == len(wanted):
                 return found
     return found
 
 
-def _published(store: Clone, base: str, night: str) -> Iterator[tuple[bytes, str]]:
-    for change in store.versions(base, f"data/*/{night[:7]}/{night}.jsonl"):
-        for number, line in enumerate(store.blob(change.new).splitlines(), 1):
-            if line.strip():
-                yield line, f"{change.path}, line {number}"
+def _published(store: Clone, base: str, night: str) -> Iterator[bytes]:
+    versions = store.versions(base, f"data/*/{night[:7]}/{night}.jsonl")
+    for _, content in store.blobs(one.new for one in versions):
+        yield from content.splitlines()
 
 
-def _local(file: Path) -> Iterator[tuple[bytes, str]]:
+def _local(file: Path) -> Iterator[bytes]:
     if file.exists():
         for row in read_rows(file, ["line"]):
-            yield row["line"].encode(), str(file)
+            yield row["line"].encode()
 
 
-def _object(line: bytes, place: str) -> dict[str, Any]:
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The object in a line, None for what is none: a branch's history has what people mended before it was merged."""
     try:
         plain = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise CorpusError(f"the corpus has a damaged line ({place}): {error}; mend it there") from error
-    if not isinstance(plain, dict) or not isinstance(plain.get("id"), str):
-        raise CorpusError(f"the corpus has a line without 'id' ({place}); mend it there")
-    return plain
+    except orjson.JSONDecodeError:
+        return None
+    return plain if isinstance(plain, dict) and isinstance(plain.get("id"), str) else None
 
 
-def _line(plain: Mapping[str, Any], place: str) -> _Line:
+def _line(plain: Mapping[str, Any]) -> _Line | None:
+    """What is read of a sample, None where it is not of a sample's form."""
     try:
         turns = tuple(Turn(message["role"], message["content"]) for message in plain["messages"])
         verdict = plain["verdict"]
         acceptance = verdict["acceptance"]
         if not turns or any(turn.role not in ROLES or not isinstance(turn.content, str) for turn in turns):
-            raise ValueError("messages")
+            return None
         return _Line(
             turns=turns,
             rating=float(verdict["rating"]),
             acceptance=None if acceptance is None else float(acceptance),
             head_digest=str(verdict["judge"]["head_digest"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CorpusError(
-            f"the corpus has a sample that is not of its form ({place}: {error!r:.60}); mend it"
-        ) from error
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _decided(night: str, lines: Mapping[str, _Line], sample_id: str, given: tuple[Decision, ...]) -> DecidedSample:
