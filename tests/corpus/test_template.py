@@ -1,17 +1,26 @@
 """The corpus template: what a new corpus begins with fits what the night writes into it."""
 
+import json
 import tomllib
 
 import yaml
 
-from corpus.repository import TEMPLATE
+from corpus.repository import TEMPLATE, template_files
 from corpus.samples import sample_of
 from schemas.sample import FORMAT_VERSION
+from schemas.sample_shape import SAMPLE
+from schemas.settings import CorpusSettings, DedupeSettings
 from tests.corpus.judged_rows import conversation, message, row
 
 
 def card() -> dict:
     return yaml.safe_load((TEMPLATE / "README.md").read_text().split("---\n")[1])
+
+
+def described(**settings) -> dict:
+    """The corpus.toml of a new corpus."""
+    files = {path: b"".join(chunks).decode() for path, chunks, _ in template_files(CorpusSettings(**settings))}
+    return tomllib.loads(files["corpus.toml"])
 
 
 def shape(features: list) -> dict:
@@ -45,4 +54,33 @@ def test_dates_are_declared_as_dates():
 
 def test_the_format_of_the_template_is_ours():
     """A corpus that is created can be used."""
-    assert tomllib.loads((TEMPLATE / "corpus.toml").read_text().replace("@LICENCES@", "[]"))["format"] == FORMAT_VERSION
+    assert described()["format"] == FORMAT_VERSION
+
+
+def test_the_shape_that_lines_are_checked_against_is_the_cards():
+    """One shape for loaders and for the check of pull requests: what passes here loads there."""
+
+    def keys_of(one) -> dict | None:
+        inner = one[0] if isinstance(one, list) else one
+        return {key: keys_of(value) for key, value in inner.items()} if isinstance(inner, dict) else None
+
+    assert keys_of(SAMPLE) == shape(card()["dataset_info"]["features"])
+
+
+def test_corpus_toml_says_what_the_settings_say():
+    """The checks of pull requests have no settings: licences, similarity and Gristmill itself stand here."""
+    address = "git+https://example.org/gristmill@0123abc"
+    found = described(licences=("MIT",), gristmill=address)
+    assert (found["licences"], found["gristmill"]) == (["MIT"], address)
+    assert found["jaccard_min"] == DedupeSettings().jaccard_min
+    assert described()["gristmill"] == ""
+
+
+def test_the_example_in_contributing_is_a_sound_contribution():
+    """People copy it."""
+    from schemas.sample_shape import contribution_shape_problems
+
+    text = (TEMPLATE / "CONTRIBUTING.md").read_text()
+    example = json.loads(text.split("```json\n")[1].split("```")[0])
+    assert list(contribution_shape_problems(example)) == []
+    assert example["licence"] in CorpusSettings().licences
