@@ -7,24 +7,26 @@ The box of a sample stands at the beginning of a line; conversation text never d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from corpus.doubt import Rule
 from corpus.markdown import inline, quoted
+from corpus.neighbours import Neighbour
+from corpus.reading_index import Listed, Place, index_text
+from corpus.review_notes import ReviewNotes
+from corpus.sampling_plan import SamplingPlan
 
 PAGE_BYTES = 200_000
-"""A page is closed before it grows beyond this: forges render files up to about half a megabyte."""
+"""A page is closed before it grows beyond this: GitHub shows no more than 500 KiB of a Markdown file, others more."""
+
+SAMPLE_BYTES = 150_000
+"""Of one sample on its page, with all escapes: so a page of one sample and its head are below `PAGE_BYTES`, too. The
+rest is counted and stands in the sample's line."""
 
 PAGE_SAMPLES = 25
 """What one sitting reads: 25 conversations of 300 words take half an hour at 250 words a minute."""
-
-LISTED_SAMPLES = 1000
-"""Samples that the index lists one by one (about 150 bytes each); a larger night lists its pages only."""
-
-SAMPLE_CHARACTERS = 100_000
-"""Message text of one sample that is shown; the rest is named and stands in the sample's line."""
 
 _BALLOT = re.compile(r"^- \[([ xX])\] keep `([0-9a-f]{32})`\s*$", re.MULTILINE)
 
@@ -38,15 +40,28 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """What the index says of a sample."""
+class Shown:
+    """A sample to be read: its parsed line and what else is known of it."""
 
-    number: int
-    page: str
-    rating: float
-    expert: str
-    language: str
-    opening: str
+    sample: Mapping[str, Any]
+    notes: ReviewNotes = field(default_factory=ReviewNotes)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A night to be read.
+
+    `ids` are in the order in which people should read, by `rule`; `read` gives one of them, and may be asked twice.
+    `record` is the night's: `steps`, and what else is known. `earlier` are nights whose reading copy the corpus has.
+    """
+
+    night: str
+    ids: Sequence[str]
+    read: Callable[[str], Shown]
+    record: Mapping[str, Any] = field(default_factory=dict)
+    rule: Rule = "rating"
+    plan: SamplingPlan | None = None
+    earlier: Collection[str] = ()
 
 
 def ballots(text: str) -> dict[str, bool]:
@@ -54,55 +69,84 @@ def ballots(text: str) -> dict[str, bool]:
     return {found[2]: found[1] != " " for found in _BALLOT.finditer(text.replace("\r\n", "\n"))}
 
 
-def reading_copy(night: str, samples: Iterable[Mapping[str, Any]], record: Mapping[str, Any]) -> Iterator[Page]:
+def reading_copy(reading: Reading) -> Iterator[Page]:
     """The pages `01.md`, `02.md`, ..., and `index.md` last; one page is in memory at once.
 
-    Args:
-        night: the date.
-        samples: parsed lines in the order in which people should read them.
-        record: the night's record: `steps`, and what else is known of the night.
+    Each sample is rendered twice: where one stands depends on the length of those before it, and its text on where its
+    neighbours stand.
     """
+    places = _places(reading)
     listed: list[Listed] = []
     parts: list[str] = []
-    n_bytes = n_pages = 0
-    for number, sample in enumerate(samples, 1):
-        part = _sample(number, sample)
-        size = len(part.encode())
-        if parts and (n_bytes + size > PAGE_BYTES or len(parts) == PAGE_SAMPLES):
-            n_pages += 1
-            yield _page(night, n_pages, parts)
-            parts, n_bytes = [], 0
-        parts.append(part)
-        n_bytes += size
-        listed.append(_listed(number, f"{n_pages + 1:02}.md", sample))
+    for one in reading.ids:
+        shown, place = reading.read(one), places[one]
+        if listed and listed[-1].place.page != place.page:
+            yield _page(reading.night, listed[-1].place.page, parts)
+            parts = []
+        parts.append(_sample(shown, places, reading))
+        listed.append(_listed(shown, place))
     if parts:
-        yield _page(night, n_pages + 1, parts)
-    yield Page("index.md", _index(night, listed, record))
+        yield _page(reading.night, listed[-1].place.page, parts)
+    yield Page("index.md", index_text(reading.night, listed, reading.record, reading.rule, reading.plan))
 
 
-def _page(night: str, number: int, parts: Sequence[str]) -> Page:
+def _places(reading: Reading) -> dict[str, Place]:
+    """Number and page of each sample."""
+    places = {one: Place(number, "00.md") for number, one in enumerate(reading.ids, 1)}
+    sizes = {one: len(_sample(reading.read(one), places, reading).encode()) for one in reading.ids}
+    n_page, n_bytes, n_samples = 1, 0, 0
+    for one in reading.ids:
+        if n_samples and (n_bytes + sizes[one] > PAGE_BYTES or n_samples == PAGE_SAMPLES):
+            n_page, n_bytes, n_samples = n_page + 1, 0, 0
+        n_bytes, n_samples = n_bytes + sizes[one], n_samples + 1
+        places[one] = Place(places[one].number, f"{n_page:02}.md")
+    return places
+
+
+def _page(night: str, name: str, parts: Sequence[str]) -> Page:
+    number = name.removesuffix(".md").lstrip("0")
     head = f"# Night {night}, page {number}\n\n[Index](index.md). Untick a box to reject its sample.\n\n"
-    return Page(f"{number:02}.md", head + "\n".join(parts))
+    return Page(name, head + "\n".join(parts))
 
 
-def _sample(number: int, sample: Mapping[str, Any]) -> str:
+def _sample(shown: Shown, places: Mapping[str, Place], reading: Reading) -> str:
     """One sample: heading, ballot box, facts, turns, and the replies that stood beside them."""
-    blocks = [f"## Sample {number}", f"- [x] keep `{sample['id']}`", _facts(sample)]
-    left = SAMPLE_CHARACTERS
-    for turn, message in enumerate(sample["messages"]):
-        blocks.append(_said(message["role"].capitalize(), message["content"], left))
-        left -= len(message["content"])
-        for other in sample["alternatives"]:
-            if other["turn"] == turn:
-                blocks.append(_said(f"Beside it, not on the path{_opinion(other)}", other["content"], left))
-                left -= len(other["content"])
+    sample = shown.sample
+    blocks = [
+        f"## Sample {places[sample['id']].number}",
+        f"- [x] keep `{sample['id']}`",
+        "\n".join(_facts(shown, places, reading)),
+    ]
+    left = SAMPLE_BYTES - sum(len(block.encode()) for block in blocks)
+    said = list(_said(sample))
+    for number, (who, text) in enumerate(said):
+        if left <= 0:
+            blocks.append(f"**… {len(said) - number} more, only in the sample's line under data/**")
+            break
+        blocks.append(_turn(who, text, left))
+        left -= len(blocks[-1].encode())
     return "\n\n".join(block.rstrip("\n") for block in blocks) + "\n\n---\n"
 
 
-def _said(who: str, text: str, left: int) -> str:
-    if left <= 0:
-        return f"**{who}**: {len(text)} characters, only in the sample's line under data/"
-    return f"**{who}**\n\n{quoted(text, limit=left)}"
+def _said(sample: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who says what, in order."""
+    for turn, message in enumerate(sample["messages"]):
+        yield message["role"].capitalize(), message["content"]
+        for other in sample["alternatives"]:
+            if other["turn"] == turn:
+                yield f"Beside it, not on the path{_opinion(other)}", other["content"]
+
+
+def _turn(who: str, text: str, left: int) -> str:
+    """What somebody says, as much of it as fits into the bytes that are left."""
+    n_shown = min(len(text), left)
+    while n_shown > 0:
+        block = f"**{who}**\n\n{quoted(text, limit=n_shown)}"
+        n_bytes = len(block.encode())
+        if n_bytes <= left:
+            return block
+        n_shown = min(n_shown - 1, n_shown * left // n_bytes * 9 // 10)
+    return f"**{who}**: {len(text)} characters, only in the sample's line under data/"
 
 
 def _opinion(other: Mapping[str, Any]) -> str:
@@ -114,94 +158,47 @@ def _opinion(other: Mapping[str, Any]) -> str:
     return f" ({'; '.join(said)})" if said else ""
 
 
-def _facts(sample: Mapping[str, Any]) -> str:
-    """What a reviewer should know besides the text, as a list."""
-    verdict, origin = sample["verdict"], sample["provenance"]
-    rating = f"**{verdict['rating']:.1f}** of 10"
+def _facts(shown: Shown, places: Mapping[str, Place], reading: Reading) -> Iterator[str]:
+    """What a reviewer should know besides the text, as the rows of a table."""
+    verdict, origin = shown.sample["verdict"], shown.sample["provenance"]
+    why = reading.plan.why.get(shown.sample["id"]) if reading.plan else None
+    yield f"| rating | **{verdict['rating']:.1f}** of 10{_reasons(verdict)} |"
+    yield "| --- | --- |"
     if verdict["acceptance"] is not None:
-        rating += f"; a reviewer keeps such a one with probability {verdict['acceptance']:.2f}"
-    if verdict["criteria"]:
-        rating += " (" + ", ".join(f"{inline(c['name'])} {c['value']:.1f}" for c in verdict["criteria"]) + ")"
-    redacted = ", ".join(f"{inline(r['name'])} {r['value']}" for r in origin["redactions"]) or "nothing"
-    place = [origin["language"], sample["expert"], origin["source"], origin["model"], origin["created_on"]]
-    return "\n".join(
-        [
-            f"- Rating {rating}",
-            f"- {', '.join(inline(str(fact)) for fact in place if fact)}",
-            f"- Licence {inline(origin['licence'])}; consent: {inline(origin['consent'])}",
-            f"- Redacted: {redacted}",
-        ]
-    )
+        spread = f" ± {shown.notes.uncertainty:.2f}" if shown.notes.uncertainty is not None else ""
+        yield f"| sureness | a reviewer keeps such a one with probability {verdict['acceptance']:.2f}{spread} |"
+    if why:
+        yield f"| read it | {why} |"
+    place = [origin["language"], shown.sample["expert"], origin["source"], origin["model"], origin["created_on"]]
+    yield f"| from | {', '.join(inline(str(fact)) for fact in place if fact)} |"
+    yield f"| licence | {inline(origin['licence'])}; consent: {inline(origin['consent'])} |"
+    redacted = ", ".join(f"{inline(one['name'])} {one['value']}" for one in origin["redactions"])
+    yield f"| redacted | {redacted or 'nothing'} |"
+    for near in shown.notes.neighbours:
+        yield f"| like it | {_where(near, places, reading)}, {near.similarity:.2f} of its phrases in common |"
 
 
-def _listed(number: int, page: str, sample: Mapping[str, Any]) -> Listed:
+def _reasons(verdict: Mapping[str, Any]) -> str:
+    named = [f"{inline(one['name'])} {one['value']:.1f}" for one in verdict["criteria"]]
+    return f": {', '.join(named)}" if named else ""
+
+
+def _where(near: Neighbour, places: Mapping[str, Place], reading: Reading) -> str:
+    if place := places.get(near.id):
+        return f"[sample {place.number}]({place.page}#sample-{place.number})"
+    night = f"[{near.night}](../{near.night}/index.md)" if near.night in reading.earlier else inline(near.night)
+    return f"`{near.id}` of night {night}"
+
+
+def _listed(shown: Shown, place: Place) -> Listed:
+    sample = shown.sample
     asked = next((message["content"] for message in sample["messages"] if message["role"] == "user"), "")
     return Listed(
-        number=number,
-        page=page,
+        id=sample["id"],
+        place=place,
         rating=sample["verdict"]["rating"],
+        acceptance=sample["verdict"]["acceptance"],
         expert=inline(sample["expert"]),
         language=inline(sample["provenance"]["language"] or ""),
         opening=inline(asked, limit=60),
     )
-
-
-def _index(night: str, listed: Sequence[Listed], record: Mapping[str, Any]) -> str:
-    blocks = [
-        f"# Night {night}: {len(listed)} conversations",
-        "Every sample is kept unless somebody rejects it: untick its box on its page, delete its line under `data/`, "
-        "or comment `/reject <id> <reason>`. The most doubtful (lowest rated) come first.",
-        *_about(record),
-        *_funnel(record.get("steps", [])),
-        "## Samples",
-        _table(("sample", "rating", "expert", "language", "begins"), map(_row, listed))
-        if len(listed) <= LISTED_SAMPLES
-        else _table(("page", "samples", "ratings"), _page_rows(listed)),
-    ]
-    return "\n\n".join(blocks) + "\n"
-
-
-def _about(record: Mapping[str, Any]) -> Iterator[str]:
-    judges = [
-        f"{inline(judge['name'])}, model {inline(judge['model'])}, rubric {inline(judge['rubric'])}"
-        + (f", head {inline(judge['head'])}" if judge["head"] else "")
-        for judge in record.get("judges", [])
-    ]
-    facts = [f"- Judge: {judge}" for judge in judges]
-    if record.get("threshold") is not None:
-        facts.append(f"- Threshold: {record['threshold']:g} of 10")
-    if facts:
-        yield "\n".join(facts)
-
-
-def _funnel(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if not steps:
-        return
-    yield "## What became of the night's conversations"
-    rows = (
-        (step["step"], str(step["in"]), str(step["kept"]), _reasons(step["dropped"]), _reasons(step["held"]))
-        for step in steps
-    )
-    yield _table(("step", "in", "kept", "dropped", "held"), rows)
-
-
-def _reasons(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{inline(reason)} {n}" for reason, n in sorted(counts.items()))
-
-
-def _row(sample: Listed) -> tuple[str, ...]:
-    link = f"[{sample.number}]({sample.page}#sample-{sample.number})"
-    return link, f"{sample.rating:.1f}", sample.expert, sample.language, sample.opening
-
-
-def _page_rows(listed: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
-    for page, group in groupby(listed, key=lambda sample: sample.page):
-        samples = list(group)
-        numbers = f"{samples[0].number} to {samples[-1].number}"
-        ratings = [sample.rating for sample in samples]
-        yield f"[{page.removesuffix('.md')}]({page})", numbers, f"{min(ratings):.1f} to {max(ratings):.1f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [" | ".join(head), " | ".join("---" for _ in head), *(" | ".join(row) for row in rows)]
-    return "\n".join(f"| {line} |" for line in lines)

@@ -315,6 +315,8 @@ def test_an_empty_remote_repository_is_filled_from_the_template(project, tmp_pat
     names = git(project.remote, "ls-tree", "-r", "--name-only", "main").splitlines()
     assert set(names) == {
         ".gitattributes", "CONTRIBUTING.md", "LICENSE", "README.md", "corpus.toml", "tombstones.jsonl",
+        ".github/PULL_REQUEST_TEMPLATE.md", ".github/workflows/validate.yml", ".gitlab-ci.yml",
+        ".gitlab/merge_request_templates/Default.md", "ci/validate.sh",
     }  # fmt: skip
 
 
@@ -401,10 +403,11 @@ def test_tombstones_are_read_and_a_damaged_one_is_named(project):
     init_corpus(project.corpus, **project.place)
     assert tombstones(project.corpus, **project.place) == set()
     tree = project.work_tree("main")
-    (tree / "tombstones.jsonl").write_text('{"sample_id":"a","reason":"x","withdrawn_at":"2026-11-01T00:00:00Z"}\n')
+    stone = {"sample_id": "a" * 32, "reason": "x", "withdrawn_at": "2026-11-01T00:00:00Z"}
+    (tree / "tombstones.jsonl").write_text(json.dumps(stone) + "\n")
     git(tree, "commit", "--quiet", "-am", "withdraw a")
     git(tree, "push", "--quiet", "origin", "main")
-    assert tombstones(project.corpus, **project.place) == {"a"}
+    assert tombstones(project.corpus, **project.place) == {"a" * 32}
     for damaged in ("{\n", "[]\n", "{}\n"):
         (tree / "tombstones.jsonl").write_text(damaged)
         git(tree, "commit", "--quiet", "-am", "oops")

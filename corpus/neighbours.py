@@ -1,0 +1,103 @@
+"""The samples most like each of a night's: in the corpus, and in the night itself.
+
+The likeness is what `deduplicate` measures, the Jaccard similarity of the sets of word 5-grams; what it found too alike
+is gone already. In the night every pair is compared. In the corpus those are compared that meet in the index of
+`corpus/seen.py`: in a band of the MinHash signature (at 0.8 similarity 998 of 1000 do, at 0.5 three of ten), or in the
+way they begin, the first message the same and any number after it. So it costs what the night costs.
+
+Only what the corpus accepted is named: ids of what was merely seen are nobody's business.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from corpus.fingerprint import Fingerprint
+from corpus.minhash import band_keys, jaccard, signatures
+from corpus.seen import Seen
+
+SIMILARITY_MIN = 0.1
+"""A tenth of the word 5-grams in common is no chance: two different chats seldom share a single one."""
+
+SHOWN = 3
+"""Neighbours of a sample, at most: what a reviewer may look at beside it."""
+
+COMPARED = 64
+"""Entries of the corpus that a sample is compared with, those that it meets most often first: half of what
+`deduplicate` allows, since a family of many is known by its nearest members."""
+
+PER_KEY = 128
+"""Entries that are looked at for a band or a beginning, the first recorded: thousands of chats may begin alike."""
+
+OWNERS_MAX = 32
+"""A 5-gram of more samples of the night is a phrase of the bot, and says of no two that they are near."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A sample that is like another: its id, its night, and the share of word 5-grams in common, 0 to 1."""
+
+    id: str
+    night: str
+    similarity: float
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {"id": self.id, "night": self.night, "similarity": self.similarity}
+
+
+def neighbours(night: str, marks: Sequence[Fingerprint], seen: Seen | None) -> dict[str, tuple[Neighbour, ...]]:
+    """The nearest of each of the night's samples, the likest first; an id without any is absent.
+
+    Args:
+        night: its date.
+        marks: the fingerprints of its samples.
+        seen: the open index; only its nights before this one count. None: the night alone.
+    """
+    found = _in_corpus(marks, seen, seen.sequence(night)) if seen else {}
+    for one, other, similarity in _in_night(marks):
+        found.setdefault(one, []).append(Neighbour(other, night, similarity))
+        found.setdefault(other, []).append(Neighbour(one, night, similarity))
+    return {one: _nearest(found[one]) for one in sorted(found)}
+
+
+def _nearest(some: Iterable[Neighbour]) -> tuple[Neighbour, ...]:
+    return tuple(sorted(some, key=lambda one: (-one.similarity, one.id))[:SHOWN])
+
+
+def _in_corpus(marks: Sequence[Fingerprint], seen: Seen, before: int) -> dict[str, list[Neighbour]]:
+    bands = band_keys(signatures([mark.shingles for mark in marks]), seen.banding).view(np.int64).tolist()
+    own = {mark.content_id for mark in marks}
+    found: dict[str, list[Neighbour]] = {}
+    for mark, keys in zip(marks, bands, strict=True):
+        if not len(mark.shingles):
+            continue
+        met = Counter(seen.meeting([*keys, *mark.links.tolist()], before, PER_KEY))
+        others = [one for one in met if one.status == "accepted" and one.content_id not in own]
+        for one in sorted(others, key=lambda one: (-met[one], one.content_id, one.entry))[:COMPARED]:
+            similarity = round(jaccard(mark.shingles, seen.shingles(one.entry)), 2)
+            if similarity >= SIMILARITY_MIN:
+                found.setdefault(mark.content_id, []).append(Neighbour(one.content_id, one.night, similarity))
+    return found
+
+
+def _in_night(marks: Sequence[Fingerprint]) -> Iterator[tuple[str, str, float]]:
+    """The pairs of the night that are alike: those with a 5-gram in common that few have, compared in full."""
+    shingles = np.concatenate([np.empty(0, np.uint32), *(mark.shingles for mark in marks)])
+    owners = np.repeat(np.arange(len(marks)), [len(mark.shingles) for mark in marks])
+    order = np.lexsort((owners, shingles))
+    _, firsts, counts = np.unique(shingles[order], return_index=True, return_counts=True)
+    is_shared = (counts > 1) & (counts <= OWNERS_MAX)
+    pairs = set[tuple[int, int]]()
+    for first, n in zip(firsts[is_shared].tolist(), counts[is_shared].tolist(), strict=True):
+        pairs.update(combinations(owners[order[first : first + n]].tolist(), 2))
+    for one, other in sorted(pairs):
+        similarity = round(jaccard(marks[one].shingles, marks[other].shingles), 2)
+        if similarity >= SIMILARITY_MIN:
+            yield marks[one].content_id, marks[other].content_id, similarity
