@@ -1,0 +1,306 @@
+"""release: a state of the corpus gets a name, fixed splits, a card, and a manifest of everything that it rests on.
+
+Three things are written, in this order: the release's commit (corpus/release_plan.py), which depends on the state of
+the corpus, the tag, the date, the shares and the code alone; its manifest on the base branch, so that the next release
+knows of it; the tag. Whoever is killed in between is completed by the same call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from corpus.card import card_files
+from corpus.clone import Clone, Moved
+from corpus.release_plan import Plan, code_facts, manifest_path, plan, previous_release
+from corpus.repository import base_commit, on_corpus
+from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, sign, split_signature, tag_content
+from corpus.splits import SplitRule
+from corpus.tombstones import TOMBSTONES
+from schemas.errors import CorpusError, InputError
+from schemas.release import Release, ReleaseFile, SplitCount, tag_problem
+from schemas.settings import CorpusSettings, ReleaseSettings
+
+__all__ = ["Built", "Request", "Released", "build", "release", "signature_path"]
+
+_TRIES = 5
+
+_SOURCES = ("data", "decisions", "nights", TOMBSTONES, "corpus.toml")
+"""What a release is made of; as long as it is the same, so is the release."""
+
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a release depends on. `code` is that of this program, or of the one that made a release to be checked."""
+
+    tag: str
+    corpus_commit: str
+    released_on: str | None
+    rule: SplitRule
+    code: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A release in the clone: its manifest and its commit."""
+
+    release: Release
+    content: bytes
+    commit: str
+
+    @property
+    def sha256(self) -> str:
+        """The manifest's digest."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Released:
+    """What became of a release.
+
+    `released`: the tag was set. `unchanged`: it is there already and the corpus has not changed since. `commit` is what
+    the tag names, `manifest_sha256` the digest of its manifest.
+    """
+
+    state: Literal["released", "unchanged"]
+    tag: str
+    commit: str
+    corpus_commit: str
+    released_on: str
+    manifest_sha256: str
+    counts: Mapping[str, SplitCount]
+    left_out: Mapping[str, int]
+    is_signed: bool
+
+    @property
+    def n_samples(self) -> int:
+        """The samples of all splits."""
+        return sum(count.samples for count in self.counts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as a JSON object, and the number of samples."""
+        return {**asdict(self), "n_samples": self.n_samples}
+
+
+def release(
+    tag: str,
+    *,
+    corpus: CorpusSettings,
+    settings: ReleaseSettings,
+    root: Path,
+    clone: Path,
+    released_on: str | None = None,
+    on_bytes: OnBytes = lambda n: None,
+) -> Released:
+    """Releases the corpus as it is now under this tag; idempotent.
+
+    Args:
+        tag: its name.
+        corpus: where the corpus is, and its base branch.
+        settings: the shares of the splits, and the key that signs.
+        root: the folder that relative paths start from.
+        clone: our private bare clone.
+        released_on: the date that it bears; None: that of the newest night.
+        on_bytes: told of the bytes of shards read, each shard twice.
+
+    Raises:
+        InputError: the tag cannot be a tag. CorpusError: the tag exists with other samples, a line of the corpus is
+            damaged, or git or the remote refused. SettingsError: the key cannot be used.
+    """
+    if problem := tag_problem(tag):
+        raise InputError(f"{tag[:120]!a} cannot be a release: its name {problem}")
+    task = _Task(tag, corpus, settings, root, released_on, on_bytes)
+    return on_corpus(corpus, root=root, clone=clone, operation=task.run)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A release to be made."""
+
+    tag: str
+    corpus: CorpusSettings
+    settings: ReleaseSettings
+    root: Path
+    released_on: str | None
+    on_bytes: OnBytes
+
+    def run(self, store: Clone) -> Released:
+        base = base_commit(store, self.corpus, store.heads())
+        known = self._known(store, base)
+        if (found := store.tags().get(self.tag)) is not None:
+            return self._unchanged(store, base, known, found)
+        if known:  # a release that was begun
+            request = Request(
+                self.tag, known.corpus_commit, known.released_on, SplitRule.from_json(known.rule), known.code
+            )
+        else:
+            rule = SplitRule(self.settings.validation_share, self.settings.test_share)
+            request = Request(self.tag, base, self.released_on, rule, code_facts())
+        built = build(store, request, self.on_bytes)
+        if known and built.release != known:
+            raise CorpusError(
+                f"the corpus has a manifest of {self.tag}, but no such tag, and what it says can no longer be made; "
+                "choose another tag"
+            )
+        self._record(store, base, built)
+        store.push_tag(store.annotated(self._tag(built)), self.tag)
+        return self._released(
+            "released", built.release, built.commit, built.sha256, self.settings.signing_key is not None
+        )
+
+    def _known(self, store: Clone, base: str) -> Release | None:
+        """The release of this tag that the base branch knows."""
+        content = store.file(base, manifest_path(self.tag))
+        return None if content is None else _read(content, manifest_path(self.tag))
+
+    def _unchanged(self, store: Clone, base: str, known: Release | None, found: str) -> Released:
+        """The release that exists, when it is what would be made now.
+
+        Raises:
+            CorpusError: it is another one.
+        """
+        commit = store.fetch_tag(self.tag)
+        content = store.file(commit, manifest_path(self.tag))
+        if content is None:
+            raise CorpusError(f"there is a tag {self.tag} already, which is no release; choose another tag")
+        made = _read(content, f"{manifest_path(self.tag)} of the tag")
+        if known is None and not store.has_commit(made.corpus_commit):
+            raise CorpusError(f"there is a release {self.tag} of another corpus; choose another tag")
+        if known != made:
+            raise CorpusError(
+                f"the tag {self.tag} and the corpus's {manifest_path(self.tag)} differ: one of them was changed; see "
+                f"`gristmill release verify {self.tag}`"
+            )
+        if differs := self._difference(store, base, made):
+            raise CorpusError(
+                f"{self.tag} was released on {made.released_on} and {differs}; a release never changes, so choose "
+                "another tag"
+            )
+        is_signed = found != commit and split_signature(store.annotation(found))[1] is not None
+        return self._released("unchanged", made, commit, hashlib.sha256(content).hexdigest(), is_signed)
+
+    def _difference(self, store: Clone, base: str, made: Release) -> str | None:
+        """What would be otherwise in a release made now, None when nothing would."""
+        before, now = ([f"{commit}:{path}" for path in _SOURCES] for commit in (made.corpus_commit, base))
+        for kind in ("tree", "blob"):
+            for path, old, new in zip(_SOURCES, store.ids(before, kind), store.ids(now, kind), strict=True):
+                if old != new:
+                    return f"{path} of the corpus has changed since"
+        if self.released_on not in (None, made.released_on):
+            return f"bears another date than {self.released_on}"
+        if made.rule != SplitRule(self.settings.validation_share, self.settings.test_share).to_json():
+            return "was split by other shares than the settings have"
+        return None
+
+    def _record(self, store: Clone, base: str, built: Built) -> None:
+        """Puts the manifest, and its signature, on the base branch, whatever was merged there meanwhile.
+
+        Raises:
+            Moved: another release came first, so this one must be made anew after it.
+        """
+        path = manifest_path(self.tag)
+        files = {path: built.content}
+        if self.settings.signing_key:
+            files[signature_path(self.tag)] = sign(built.content, self._key, MANIFEST_NAMESPACE)
+        for _ in range(_TRIES):
+            if store.file(base, path) == built.content:
+                return None
+            if previous_release(store, base) != previous_release(store, built.release.corpus_commit):
+                raise Moved(self.corpus.branch)
+            blobs = store.store((name, [content], len(content)) for name, content in files.items())
+            commit = store.commit(base, blobs, f"release: the manifest of {self.tag}\n", built.release.released_on)
+            try:
+                return store.push(commit, self.corpus.branch, expected=base)
+            except Moved:
+                base = base_commit(store, self.corpus, store.heads())
+        raise Moved(self.corpus.branch)
+
+    def _tag(self, built: Built) -> bytes:
+        """The annotated tag, signed when a key is configured."""
+        message = f"{self.tag}: {built.release.n_samples} samples\n\nmanifest sha256 {built.sha256}\n"
+        content = tag_content(self.tag, built.commit, built.release.released_on, message)
+        return content + (sign(content, self._key, TAG_NAMESPACE) if self.settings.signing_key else b"")
+
+    @property
+    def _key(self) -> Path:
+        assert self.settings.signing_key
+        return self.root / Path(self.settings.signing_key).expanduser()
+
+    def _released(
+        self, state: Literal["released", "unchanged"], made: Release, commit: str, sha256: str, is_signed: bool
+    ) -> Released:
+        return Released(
+            state=state,
+            tag=self.tag,
+            commit=commit,
+            corpus_commit=made.corpus_commit,
+            released_on=made.released_on,
+            manifest_sha256=sha256,
+            counts=made.counts,
+            left_out=made.left_out,
+            is_signed=is_signed,
+        )
+
+
+def signature_path(tag: str) -> str:
+    """Where the corpus keeps the detached signature of a manifest."""
+    return f"{manifest_path(tag)}.sig"
+
+
+def _read(content: bytes, place: str) -> Release:
+    try:
+        return Release.from_content(content)
+    except InputError as error:
+        raise CorpusError(f"the manifest {place} cannot be read: {error}") from error
+
+
+def build(store: Clone, request: Request, on_bytes: OnBytes = lambda n: None) -> Built:
+    """Makes a release's commit in the clone; nothing leaves it. The same request gives the same commit everywhere.
+
+    Raises:
+        CorpusError: the corpus has no sample, or as `corpus.release_plan.plan`.
+    """
+    planned = plan(store, request.corpus_commit, request.rule, on_bytes)
+    if not planned.is_in.any():
+        raise CorpusError("the corpus has no sample to release; merge a night first (`gristmill settle`)")
+    day = request.released_on or max(shard.night for shard in planned.samples.shards)
+    facts = card_files(store, request.corpus_commit, request.tag, day, request.rule, planned)
+    own = {path: ReleaseFile(path, hashlib.sha256(text).hexdigest(), len(text)) for path, text in facts.items()}
+    made = Release(
+        tag=request.tag,
+        released_on=day,
+        corpus_commit=request.corpus_commit,
+        previous=_previous(planned),
+        rule=request.rule.to_json(),
+        counts=planned.counts(),
+        left_out=planned.left_out,
+        judges=tuple(_judges(planned)),
+        code=request.code,
+        sources=tuple(
+            ReleaseFile(one.path, one.sha256, one.n_bytes, one.n_samples) for one in planned.samples.shards
+        ),
+        files=tuple(sorted([*planned.files, *own.values()], key=lambda file: file.path)),
+    )  # fmt: skip
+    content = made.content()
+    files = {**facts, manifest_path(request.tag): content}
+    blobs = {**planned.blobs, **store.store((path, [text], len(text)) for path, text in files.items())}
+    message = f"release: {request.tag}, {made.n_samples} samples\n"
+    commit = store.commit(request.corpus_commit, blobs, message, day, removed=planned.removed)
+    return Built(made, content, commit)
+
+
+def _previous(planned: Plan) -> dict[str, str] | None:
+    before = planned.previous
+    return {"tag": before.release.tag, "sha256": before.sha256} if before else None
+
+
+def _judges(planned: Plan) -> list[dict[str, Any]]:
+    counts = planned.samples.counts("judge", planned.is_in)
+    return [{**orjson.loads(judge), "samples": n} for judge, n in sorted(counts.items())]
