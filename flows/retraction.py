@@ -1,0 +1,84 @@
+"""A whole retraction: in the corpus, in its history, in what this machine keeps; and what is left to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from corpus.local_traces import LocalTraces, find_local, records_of
+from corpus.purge import Purged, purge
+from corpus.retract import Retraction, Withdrawal, retract
+from corpus.seen import Seen
+from flows.nights import only_one
+from flows.road import clone
+from flows.settings_file import Project
+
+
+def retract_and_clean(
+    project: Project,
+    identifier: str | None,
+    *,
+    subjects: tuple[str, ...] = (),
+    reason: str,
+    at: str,
+    with_purge: bool = False,
+    backup: Path | None = None,
+) -> dict[str, Any]:
+    """Withdraws what an id or a contributor's pseudonyms mean, and says what was done and what is left to do.
+
+    Gives `retraction`, `purge` (None without), `local`, `local_state`, `experts` and `to_do`, as JSON. Every part can
+    be repeated: a call that was killed is completed by the same call.
+
+    Raises:
+        InputError: the id means nothing or several. CorpusError: git, the remote or the disk refused.
+    """
+    with only_one(project):
+        local = find_local(project.nights, prefix=(identifier or "").strip().lower(), subjects=subjects)
+        asked = Withdrawal(reason, at, identifier, subjects, tuple(local))
+        place: dict[str, Any] = {"corpus": project.settings.corpus, "root": project.root, "clone": clone(project)}
+        done = retract(asked, **place)
+        if (project.var / "seen.sqlite").exists():
+            with Seen(project.var / "seen.sqlite") as seen:
+                seen.forget(done.ids)
+        traces = LocalTraces(project.var, done.ids, done.conversation_ids)
+        purged = purge(done.ids, done.conversation_ids, **place, at=at, backup=backup) if with_purge else None
+        found = traces.remove() if purged else traces.found()
+        experts = [name for name, _ in records_of(project.var, "experts", done.releases)]
+    return {
+        "retraction": done.to_json(),
+        "purge": purged.to_json() if purged else None,
+        "local": [trace.to_json() for trace in found],
+        "local_state": "cleaned" if purged else "still holds it",
+        "experts": experts,
+        "to_do": [*_after_retraction(done, purged, bool(found), experts), *(_after_purge(purged) if purged else [])],
+    }
+
+
+def _after_retraction(done: Retraction, purged: Purged | None, has_local: bool, experts: list[str]) -> Iterator[str]:
+    if purged is None and (has_local or (done.state == "withdrawn" and done.ids)):
+        yield "the text is still in git's history and in local files: the same command with --purge --yes removes it"
+    if done.releases:
+        yield f"tell who uses {', '.join(done.releases)} that it has withdrawn samples, and cut a new release"
+    if experts:
+        yield f"train {', '.join(experts)} anew on a release without it"
+    if done.state == "withdrawn" and done.ids:
+        yield "the chat system's own log still holds it: delete it there, too; its tombstone keeps it from being read"
+
+
+def _after_purge(purged: Purged) -> Iterator[str]:
+    if purged.refs:
+        yield "every clone and fork has the old history: clone anew, never merge or push an old one"
+        yield "open pull requests and work on old commits are void: open them again from the new branches"
+    if purged.foreign_refs:
+        n = len(purged.foreign_refs)
+        yield f"{n} refs are the forge's own ({purged.foreign_refs[0]}, ...) and may lead to the old history: ask its support to remove them"  # noqa: E501
+    if not purged.is_remote_clean:
+        yield "the remote keeps unreachable objects for a while: ask whoever runs it for `git gc --prune=now` and for its caches"  # noqa: E501
+    if purged.reissued:
+        yield f"sign {', '.join(purged.reissued)} again if you sign releases; digests that others noted are void"
+    if purged.sharing:
+        n = len(purged.sharing)
+        yield f"{n} samples that stay say the same in part; read them: {', '.join(purged.sharing[:5])}"
+    if purged.backup:
+        yield f"{purged.backup} holds the old history with the text; delete it when it is no longer needed"
