@@ -1,13 +1,14 @@
 # Gristmill. `make demo` and `make test` do all the set-up that they need; the second time they go straight to the job.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean-demo prerequisites
+.PHONY: help setup demo test lint bench forge-descriptions clean-demo prerequisites
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c '$(SUITABLE)' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 NIGHT := 2026-11-07
+FORGE_DESCRIPTIONS ?= $(or $(GRISTMILL_FORGE_DESCRIPTIONS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gristmill/forge-descriptions)
 # Only the text side of llama.cpp is used; its image tools take minutes to compile.
 export CMAKE_ARGS ?= -DGGML_NATIVE=ON -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -29,6 +30,11 @@ lint: .venv/ready-dev  ## style, import seams, types
 
 bench: .venv/ready-dev  ## speed and quality figures, side by side in one run
 	@$(BIN)/python -m benchmarks
+
+forge-descriptions:  ## GitHub's API description and webhook examples and a mock server, for tests that need npm
+	@command -v npm >/dev/null || { echo "gristmill: npm is missing; these tests are skipped without it" >&2; exit 1; }
+	npm install --prefix "$(FORGE_DESCRIPTIONS)" --silent --no-fund --no-audit \
+	  @octokit/openapi@23.0.2 @stoplight/prism-cli@5.16.0 @octokit/webhooks-examples@7.6.1
 
 clean-demo:  ## forget the demo's night and corpus
 	rm -rf examples/var examples/corpus.git

@@ -11,6 +11,7 @@ BENCHMARKS = {
     "benchmarks.judge": "the judge against the plain way of asking the same model",
     "benchmarks.judge_trial": "the trial of the judge: agreement, calibration, damage, attacks",
     "benchmarks.judge_rounds": "twenty nights with a reviewer of another taste: learning, and the alarm",
+    "benchmarks.corpus_growth": "a night's git work as the corpus grows: propose, fetch, clone",
     "benchmarks.redact_quality": "precision and recall of redaction",
 }
 

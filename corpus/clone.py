@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from corpus.branch import init_repository, is_local_refusal, make_repository, run_git
-from corpus.objects import Damaged, Objects
+from corpus.bulk import BulkObjects
+from corpus.credentials import credential_config, token_of
+from corpus.objects import Damaged
 from corpus.remote import Remote, is_network_failure, refusal
 from corpus.stage import disk_errors
 from schemas.errors import CorpusError
@@ -24,8 +26,11 @@ T = TypeVar("T")
 
 log = logging.getLogger("gristmill.corpus")
 
-_NAME = "gristmill-corpus"
+REMOTE_NAME = "gristmill-corpus"
 """The remote's name in git's configuration, which is passed in the environment: no address in a file or `ps`."""
+
+_LOST_RACE = re.compile(r"reference already exists|is at [0-9a-f]+ but expected")
+"""What the remote's git says of a branch that moved after it had told us where it was."""
 
 _TRIES = 5
 """Pushes that lost a race against another push are decided anew; more in a row is no accident."""
@@ -80,7 +85,7 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-class Clone(Objects):
+class Clone(BulkObjects):
     """A private bare clone of the corpus. Ids are full commit or blob ids, branches are named without refs/heads/."""
 
     def __init__(self, remote: Remote, path: Path) -> None:
@@ -97,7 +102,7 @@ class Clone(Objects):
 
     def heads(self) -> dict[str, str]:
         """Branch to commit, as the remote has them now; empty for an empty repository."""
-        status, out, said = self._connect("ls-remote", "--heads", _NAME)
+        status, out, said = self._connect("ls-remote", "--heads", REMOTE_NAME)
         if status:
             self._git("rev-parse", "--git-dir")  # with damaged configuration no command works
             raise refusal(f"reading {self.remote}", said)
@@ -112,7 +117,7 @@ class Clone(Objects):
             return
         refspecs = [f"+refs/heads/{name}:refs/corpus/{name}" for name in wanted]
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        status, _, said = self._connect("fetch", *options, _NAME, *refspecs)
+        status, _, said = self._connect("fetch", *options, REMOTE_NAME, *refspecs)
         if status and "couldn't find remote ref" in said:
             raise Moved(said)
         if status and (is_network_failure(said) or is_local_refusal(said)):
@@ -134,7 +139,7 @@ class Clone(Objects):
         if not status:
             return
         told = out.decode(errors="replace")
-        if "stale info" in told or "reference already exists" in said + told or "cannot lock ref" in told:
+        if "stale info" in told or "cannot lock ref" in told or _LOST_RACE.search(said + told):
             raise Moved(branch)
         if not told and not is_network_failure(said) and not is_local_refusal(said) and self._is_broken(commit):
             raise Damaged(said)
@@ -147,7 +152,7 @@ class Clone(Objects):
 
     def tags(self) -> dict[str, str]:
         """Tag to the object that it names (an annotated tag's own id), as the remote has them now."""
-        status, out, said = self._connect("ls-remote", "--tags", "--refs", _NAME)
+        status, out, said = self._connect("ls-remote", "--tags", "--refs", REMOTE_NAME)
         if status:
             raise refusal(f"reading {self.remote}", said)
         pairs = (line.split("\t") for line in out.decode().splitlines())
@@ -160,7 +165,7 @@ class Clone(Objects):
             CorpusError: there is no such tag, or the remote cannot be read.
         """
         own = f"refs/corpus-tags/{tag}"
-        status, _, said = self._connect("fetch", "--quiet", "--no-tags", _NAME, f"+refs/tags/{tag}:{own}")
+        status, _, said = self._connect("fetch", "--quiet", "--no-tags", REMOTE_NAME, f"+refs/tags/{tag}:{own}")
         if status:
             raise refusal(f"fetching the tag {tag} of {self.remote}", said)
         return self._git("rev-parse", f"{own}^{{commit}}").decode().strip()
@@ -172,7 +177,7 @@ class Clone(Objects):
     def _push(self, commit: str, ref: str, expected: str | None) -> tuple[int, bytes, str]:
         options = ("--porcelain", "--quiet", "--no-verify", "--no-signed", "--recurse-submodules=no")
         lease = f"--force-with-lease={ref}:{expected or ''}"
-        return self._connect("push", *options, *self._own_hooks(), lease, _NAME, f"{commit}:{ref}")
+        return self._connect("push", *options, *self._own_hooks(), lease, REMOTE_NAME, f"{commit}:{ref}")
 
     def _own_hooks(self) -> list[str]:
         """The option that lets a repository on this machine run its own hooks and not the user's everywhere."""
@@ -192,8 +197,11 @@ class Clone(Objects):
         if not lock.is_relative_to(self.remote.path.resolve()):
             return None
         before = _stamp(lock)
-        time.sleep(LOCK_PATIENCE_S)
-        return lock if before is not None and _stamp(lock) == before else None
+        for _ in range(100):
+            if before is None or _stamp(lock) != before:
+                return None  # somebody was at work, and is done
+            time.sleep(LOCK_PATIENCE_S / 100)
+        return lock
 
     def _is_broken(self, commit: str) -> bool:
         return self._status("rev-list", "--objects", "--quiet", commit) != 0
@@ -202,11 +210,12 @@ class Clone(Objects):
 
     def _connect(self, *arguments: str) -> tuple[int, bytes, str]:
         """A command that talks to the remote, with the user's configuration but none of its traps."""
-        config = {f"remote.{_NAME}.url": self.remote.address, **_CONNECTION_CONFIG}
+        config = {f"remote.{REMOTE_NAME}.url": self.remote.address, **_CONNECTION_CONFIG}
         given = os.environ.get("GIT_CONFIG_COUNT", "0")
         first = int(given) if given.isdigit() else 0
-        variables = {"GIT_DIR": str(self.path), "GIT_CONFIG_COUNT": str(first + len(config))}
-        for number, (key, value) in enumerate(config.items(), first):
+        entries = [*config.items(), *credential_config(self.remote)]
+        variables = {"GIT_DIR": str(self.path), "GIT_CONFIG_COUNT": str(first + len(entries)), **token_of(self.remote)}
+        for number, (key, value) in enumerate(entries, first):
             variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return run_git(arguments, variables, is_isolated=False)
 

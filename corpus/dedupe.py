@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from corpus.stage import (
     require_columns,
     write_report,
 )
+from corpus.tombstones import Withdrawn
 from schemas.conversation import Turn
 from schemas.outcome import Dropped, StepReport
 from schemas.settings import DedupeSettings
@@ -63,14 +65,14 @@ def deduplicate(
     *,
     seen: Seen | None = None,
     night: str | None = None,
-    withdrawn: Collection[str] = (),
+    withdrawn: Withdrawn | None = None,
     again: Collection[str] = (),
     on_row: Callable[[], None] | None = None,
 ) -> StepReport:
     """Writes the distinct rows of a screened table, in its order, and gives the counts.
 
     With `seen` (open), rows are compared with all nights before `night`, which is recorded at the end; without a night
-    nothing is recorded. `withdrawn` are content ids that must not return. `again` are content ids of which only what
+    nothing is recorded. What `withdrawn` names or resembles must not return. `again` are content ids of which only what
     was accepted counts: earlier nights saw them and could not have them judged. `on_row` is called after each row read.
     The report's facts: `duplicates` by kind, `against_earlier`, `n_candidates`, `n_verified`, the banding, and the
     largest `clusters`.
@@ -90,9 +92,10 @@ def deduplicate(
         seen.overlook(again)
         before = seen.sequence(night)
     with Spill(output.parent) as spill:
-        tonight = _read_night(source, spill, banding, seen, before, on_row)
+        kept_out = _KeptOut(withdrawn or Withdrawn())
+        tonight = _read_night(source, spill, banding, seen, before, kept_out, on_row)
         findings = find_repeats(
-            tonight, jaccard_min=settings.jaccard_min, seen=seen, before=before, withdrawn=withdrawn
+            tonight, jaccard_min=settings.jaccard_min, seen=seen, before=before, withdrawn=kept_out.evidence
         )
         _write(source, output, tonight.candidates, findings)
         if seen is not None and night is not None:
@@ -102,16 +105,41 @@ def deduplicate(
     return report
 
 
+@dataclass
+class _KeptOut:
+    """Asks the tombstones about the rows; `evidence` is by content id."""
+
+    withdrawn: Withdrawn
+    evidence: dict[str, str] = field(default_factory=dict)
+
+    def ask_names(self, rows: pa.Table) -> None:
+        names = (rows[name].to_pylist() for name in ("content_id", "conversation_id", "subject"))
+        for content_id, conversation_id, subject in zip(*names, strict=True):
+            if found := self.withdrawn.named(content_id, conversation_id, subject):
+                self.evidence[content_id] = found
+
+    def ask_text(self, mark: Fingerprint) -> None:
+        if mark.content_id not in self.evidence and (found := self.withdrawn.resembled(mark)):
+            self.evidence[mark.content_id] = found
+
+
 def _read_night(
-    source: Path, spill: Spill, banding: Banding, seen: Seen | None, before: int, on_row: Callable[[], None] | None
+    source: Path,
+    spill: Spill,
+    banding: Banding,
+    seen: Seen | None,
+    before: int,
+    kept_out: _KeptOut,
+    on_row: Callable[[], None] | None,
 ) -> Night:
     candidates: list[Candidate] = []
     keys: list[Keys] = []
-    for table in read_tables(source, ["conversation_id", "content_id", "messages"]):
+    for table in read_tables(source, ["conversation_id", "content_id", "subject", "messages"]):
         for start in range(0, table.num_rows, _PER_BATCH):
             rows = table.slice(start, _PER_BATCH)
+            kept_out.ask_names(rows)
             known = seen.by_content_id(rows["content_id"].to_pylist(), before) if seen else {}
-            for row in _candidates(rows, known, len(candidates), spill, banding, keys):
+            for row in _candidates(rows, known, len(candidates), spill, banding, keys, kept_out):
                 candidates.append(row)
                 if on_row:
                     on_row()
@@ -126,6 +154,7 @@ def _candidates(
     spill: Spill,
     banding: Banding,
     keys: list[Keys],
+    kept_out: _KeptOut,
 ) -> Iterator[Candidate]:
     """The rows as candidates; what the index does not know yet is fingerprinted and spilled, its keys appended."""
     content_ids = rows["content_id"].to_pylist()
@@ -141,6 +170,7 @@ def _candidates(
             yield Candidate(place, conversation_id, content_id, exact)
         else:
             mark = next(waiting)
+            kept_out.ask_text(mark)
             yield Candidate(
                 place,
                 conversation_id,

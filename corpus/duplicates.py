@@ -12,7 +12,7 @@ Withdrawn rows come before all others: they are dropped, and what repeats them i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -60,16 +60,17 @@ Peer = Candidate | Earlier
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Why a row is dropped: `of` is the survivor, None for a row that was itself withdrawn."""
+    """Why a row is dropped: `of` is the survivor, None for a row that was itself withdrawn, as `tombstone` says."""
 
     kind: Kind
     of: Peer | None = None
     jaccard: float | None = None
+    tombstone: str = ""
 
     def evidence(self) -> str:
         """The survivor's id (tonight's conversation id, or an earlier night's content id) and the similarity."""
         if self.of is None:
-            return "its content id has a tombstone"
+            return self.tombstone
         night = f" of night {self.of.night or 'unknown'}" if isinstance(self.of, Earlier) else ""
         return f"of {peer_id(self.of)}{night}" + ("" if self.jaccard is None else f" jaccard {self.jaccard:.2f}")
 
@@ -132,15 +133,18 @@ class Findings:
 
 
 def find_repeats(
-    night: Night, *, jaccard_min: float, seen: Seen | None, before: int, withdrawn: Collection[str]
+    night: Night, *, jaccard_min: float, seen: Seen | None, before: int, withdrawn: Mapping[str, str]
 ) -> Findings:
-    """What `deduplicate` drops, compared with tonight's rows and with the entries of nights before `before`."""
-    return _Search(night, jaccard_min, seen, before, frozenset(withdrawn)).run()
+    """What `deduplicate` drops, compared with tonight's rows and with the entries of nights before `before`.
+
+    `withdrawn` are the content ids that must not return, with the evidence.
+    """
+    return _Search(night, jaccard_min, seen, before, withdrawn).run()
 
 
 class _Search:
     def __init__(
-        self, night: Night, jaccard_min: float, seen: Seen | None, before: int, withdrawn: frozenset[str]
+        self, night: Night, jaccard_min: float, seen: Seen | None, before: int, withdrawn: Mapping[str, str]
     ) -> None:
         self._night, self._seen, self._before = night, seen, before
         self._jaccard_min, self._withdrawn = jaccard_min, withdrawn
@@ -189,7 +193,7 @@ class _Search:
 
     def _repeat(self, row: Candidate) -> Repeat | None:
         if row.content_id in self._withdrawn:
-            return Repeat("withdrawn")
+            return Repeat("withdrawn", tombstone=self._withdrawn[row.content_id])
         if exact := row.exact or self._survivors.get(row.content_id):
             return Repeat("exact", exact)
         return self._best(self._prefixes(row)) or self._best(self._nears(row))

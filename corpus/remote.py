@@ -17,22 +17,27 @@ _CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s]*@", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Remote:
-    """The corpus repository as git is told it; `path` is its folder when it is on this machine, else None."""
+    """The corpus repository as git is told it.
+
+    `path` is its folder when it is on this machine, else None. `token_env` names the environment variable with a token
+    for git, None when git finds credentials by itself.
+    """
 
     address: str
     path: Path | None
+    token_env: str | None = None
 
     def __str__(self) -> str:
         """The address without credentials, for messages."""
         return without_credentials(self.address)
 
 
-def remote_of(text: str, root: Path) -> Remote:
+def remote_of(text: str, root: Path, token_env: str | None = None) -> Remote:
     """The remote that a setting means: a URL, `user@host:path`, or a path relative to `root`."""
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     elif _URL.match(text) or (_SCP_LIKE.match(text) and not (root / text).exists()):
-        return Remote(text, None)
+        return Remote(text, None, token_env)
     path = (root / Path(text).expanduser()).absolute()
     return Remote(str(path), path)
 
@@ -55,7 +60,8 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"Authentication failed|could not read (Username|Password)|Permission denied \(|terminal prompts disabled"
         r"|Host key verification failed|The requested URL returned error: (401|403)|Invalid username or",
-        "give git credentials for this address (a credential helper or an SSH key; never a token in the settings)",
+        "give git credentials for this address: a good token in the variable that corpus.token_env names, a credential "
+        "helper, or an SSH key",
     ),
     (_NETWORK, "check the network and the address"),
     (

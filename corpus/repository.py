@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import orjson
 from corpus.clone import Clone, with_clone
 from corpus.objects import FileChange
 from corpus.remote import remote_of
+from corpus.tombstones import read_withdrawn
 from schemas.errors import CorpusError, nearest
 from schemas.sample import FORMAT_VERSION
 from schemas.settings import CorpusSettings
@@ -25,7 +26,7 @@ TEMPLATE_DAY = "2026-01-01"
 
 def on_corpus(corpus: CorpusSettings, *, root: Path, clone: Path, operation: Callable[[Clone], T]) -> T:
     """What `operation` returns, see `corpus.clone.with_clone`; `root` is where a relative `corpus.remote` starts."""
-    return with_clone(remote_of(corpus.remote, root), clone, operation)
+    return with_clone(remote_of(corpus.remote, root, corpus.token_env), clone, operation)
 
 
 def init_corpus(corpus: CorpusSettings, *, root: Path, clone: Path) -> str:
@@ -42,7 +43,7 @@ def init_corpus(corpus: CorpusSettings, *, root: Path, clone: Path) -> str:
 def base_commit(store: Clone, corpus: CorpusSettings, heads: Mapping[str, str]) -> str:
     """The commit of the base branch, fetched and found to be a corpus. Raises as `init_corpus`."""
     if not heads:
-        created = store.commit(None, store.store(_template(corpus.licences)), "corpus: begin", TEMPLATE_DAY)
+        created = store.commit(None, store.store(template_files(corpus)), "corpus: begin", TEMPLATE_DAY)
         store.push(created, corpus.branch, expected=None)
         heads = {corpus.branch: created}
     if corpus.branch not in heads:
@@ -66,17 +67,24 @@ def _check_format(store: Clone, base: str) -> None:
         version = tomllib.loads(described.decode())["format"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
         raise CorpusError(f"corpus.toml of {store.remote} cannot be read ({error!r}); mend it and run again") from error
+    if isinstance(version, int) and version < FORMAT_VERSION:
+        raise CorpusError(
+            f"{store.remote} has corpus format {version}, this Gristmill writes {FORMAT_VERSION}; `gristmill migrate` "
+            "brings it there and loses nothing"
+        )
     if version != FORMAT_VERSION:
         raise CorpusError(
-            f"{store.remote} has corpus format {version!r}, this Gristmill writes {FORMAT_VERSION}; use the version of "
-            "Gristmill that fits"
+            f"{store.remote} has corpus format {version!r}, this Gristmill writes {FORMAT_VERSION}: a newer one wrote "
+            "it. Update Gristmill (in its folder: `git pull && make setup`), then run the same command again"
         )
 
 
-def _template(licences: Sequence[str]) -> Iterator[tuple[str, list[bytes], int]]:
+def template_files(corpus: CorpusSettings) -> Iterator[tuple[str, list[bytes], int]]:
     """The files of a new corpus; line ends are ours whatever the checkout made of them."""
     for file in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
-        content = file.read_bytes().replace(b"\r\n", b"\n").replace(b"@LICENCES@", orjson.dumps(list(licences)))
+        content = file.read_bytes().replace(b"\r\n", b"\n")
+        for mark, value in ((b"@LICENCES@", list(corpus.licences)), (b"@GRISTMILL@", corpus.gristmill)):
+            content = content.replace(mark, orjson.dumps(value))
         yield file.relative_to(TEMPLATE).as_posix(), [content], len(content)
 
 
@@ -106,12 +114,10 @@ def tombstones(corpus: CorpusSettings, *, root: Path, clone: Path) -> set[str]:
         CorpusError: a line of tombstones.jsonl cannot be read, or as `init_corpus`.
     """
 
-    def read(store: Clone) -> bytes:
-        return store.file(base_commit(store, corpus, store.heads()), "tombstones.jsonl") or b""
+    def read(store: Clone) -> frozenset[str]:
+        return read_withdrawn(store, base_commit(store, corpus, store.heads())).ids
 
-    lines = on_corpus(corpus, root=root, clone=clone, operation=read).splitlines()
-    parsed = (_parsed(line, f"tombstones.jsonl, line {n}", "sample_id") for n, line in enumerate(lines, 1) if line)
-    return {tombstone["sample_id"] for tombstone in parsed}
+    return set(on_corpus(corpus, root=root, clone=clone, operation=read))
 
 
 def accepted_lines(corpus: CorpusSettings, *, since: str | None, root: Path, clone: Path) -> Iterator[dict[str, Any]]:

@@ -165,6 +165,15 @@ class Seen:
         query = f"{_entries('key')} JOIN keys USING (entry) WHERE key IN (?) AND sequence < ?"
         return _grouped(self._answers(self._look_up(query, sorted(keys), before)))
 
+    def meeting(self, keys: Collection[int], before: int, at_most: int) -> Iterator[Earlier]:
+        """The entries that have these links, openings or bands, once for each; of one key the first recorded."""
+        entries = "SELECT entry FROM keys WHERE key = ? ORDER BY entry LIMIT ?"
+        query = f"{_entries('entry')} WHERE entry IN ({entries}) AND sequence < ?"
+        with self._errors():
+            for key in sorted(keys):
+                for _, one in self._answers(self._base.execute(query, (key, at_most, before)).fetchall()):
+                    yield one
+
     def shingles(self, entry: int) -> Shingles:
         """The shingles of one entry that is no duplicate."""
         with self._errors():

@@ -14,7 +14,10 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from corpus.contributors import Contributors
+from corpus.review_notes import NightNotes, ReviewNotes
 from corpus.samples import sample_of
+from corpus.seen import Seen
 from corpus.spool import Spool
 from corpus.stage import (
     Row,
@@ -51,6 +54,8 @@ def build_samples(
     publish_subjects: bool,
     threshold: float = RATING_MIN,
     licences: Sequence[str] = (),
+    seen: Seen | None = None,
+    contributors: Contributors | None = None,
     on_row: Callable[[], None] | None = None,
 ) -> StepReport:
     """Turns a SELECTED file into a SAMPLES file, sorted by id.
@@ -62,6 +67,8 @@ def build_samples(
         publish_subjects: whether the contributors' pseudonyms become public; else they are left out.
         threshold: no sample may be rated lower.
         licences: the licences that the corpus allows; empty: any.
+        seen: the open index of the corpus, for the notes of the reviewers; None: they know nothing of the corpus.
+        contributors: who contributed before, for the same; the night's are recorded.
         on_row: called after each row, for a progress bar.
 
     Raises:
@@ -70,13 +77,14 @@ def build_samples(
     started = time.monotonic()
     require_columns(source, SELECTED, "validate")
     report_path(output).unlink(missing_ok=True)
+    notes = NightNotes()
     with Spool[str](output.parent) as spool:
-        found = list(_spool(spool, source, night, publish_subjects, threshold, licences, on_row))
+        found = list(_spool(spool, notes, source, night, publish_subjects, threshold, licences, on_row))
         found += failures(
             pl.DataFrame({"id": [entry.key for entry in spool.entries]}, schema={"id": pl.String}), identity_contract()
         )
         raise_failures(found, str(source))
-        _write(spool, output)
+        _write(spool, notes.all(night, seen, contributors), output)
     n_samples = n_rows(output)
     report = StepReport(
         step="validate",
@@ -91,6 +99,7 @@ def build_samples(
 
 def _spool(
     spool: Spool[str],
+    notes: NightNotes,
     source: Path,
     night: str,
     publish_subjects: bool,
@@ -103,7 +112,8 @@ def _spool(
     for table in read_tables(source, SELECTED.names):
         yield from failures(_frame(table), stage_contracts()["selected"], "conversation_id")
         lines: list[tuple[str, bytes]] = []
-        for row in table.to_pylist():
+        rows = table.to_pylist()
+        for row in rows:
             try:
                 sample = sample_of(row, night=night, publish_subjects=publish_subjects)
                 lines.append((sample.id, canonical_bytes(sample.to_json())))
@@ -114,29 +124,32 @@ def _spool(
         yield from broken(lines, contract)
         for sample_id, line in lines:
             spool.add(sample_id, line)
+        is_sample = {sample_id for sample_id, _ in lines}
+        notes.add(row for row in rows if row["content_id"] in is_sample)
 
 
 def broken(lines: Sequence[tuple[str, bytes]], contract: Contract) -> list[str]:
     """What breaks the contracts in (id, line) pairs; the lines are read back, as anybody else will read them."""
     plains = [(sample_id, line, orjson.loads(line)) for sample_id, line in lines]
-    facts = pl.DataFrame([_facts(*read) for read in plains], schema=_FACTS)
-    texts = pl.DataFrame([text for *_, plain in plains for text in _texts(plain)], schema=_TEXTS)
+    facts = pl.DataFrame([sample_facts(*read) for read in plains], schema=FACTS)
+    texts = pl.DataFrame([text for *_, plain in plains for text in sample_texts(plain)], schema=TEXTS)
     return failures(facts, contract, "place") + failures(texts, text_contract(), "place")
 
 
-_FACTS = {
+FACTS = {
     **dict.fromkeys(("place", "id", "line_id", "spoken_id", "line", "rewritten", "roles", "expert"), pl.String),
     "rating": pl.Float64,
     **dict.fromkeys(("consent", "licence", "night"), pl.String),
 }
-_TEXTS = {
+TEXTS = {
     **dict.fromkeys(("place", "role", "content", "chosen"), pl.String),
     "rank": pl.Int64,
     "vote": pl.Int64,
 }
 
 
-def _facts(sample_id: str, line: bytes, plain: Mapping[str, Any]) -> dict[str, Any]:
+def sample_facts(sample_id: str, line: bytes, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of `FACTS` that `sample_contract` speaks of, read back from a line."""
     turns = [Turn(message["role"], message["content"]) for message in plain["messages"]]
     return {
         "place": f"sample {sample_id}",
@@ -152,7 +165,8 @@ def _facts(sample_id: str, line: bytes, plain: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _texts(plain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def sample_texts(plain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of `TEXTS` that `text_contract` speaks of: every turn and alternative."""
     place = f"sample {plain['id']}"
     for number, message in enumerate(plain["messages"]):
         yield {"place": f"{place} message {number}", **message}
@@ -167,19 +181,20 @@ def _frame(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def _write(spool: Spool[str], output: Path) -> None:
+def _write(spool: Spool[str], notes: Mapping[str, ReviewNotes], output: Path) -> None:
     """The lines in the order of their ids."""
     with StageWriter(rejects_path(output), REJECTED), StageWriter(output, SAMPLES) as writer:
         for entry in sorted(spool.entries):
             line = spool.read(entry)
-            writer.write(_sample_row(line), n_bytes=2 * len(line))
+            writer.write(_sample_row(line, notes[entry.key]), n_bytes=2 * len(line))
 
 
-def _sample_row(line: bytes) -> Row:
+def _sample_row(line: bytes, notes: ReviewNotes) -> Row:
     plain = orjson.loads(line)
     return {
         "id": plain["id"],
         "expert": plain["expert"],
         "rating": plain["verdict"]["rating"],
         "line": line.decode(),
+        "notes": notes.to_text(),
     }

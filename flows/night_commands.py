@@ -45,7 +45,8 @@ def run(config: Path | None, night: str | None, as_json: bool) -> int:
         steps = [report.to_json() for report in reports]
         told = {"night": date, "state": ended.state, "message": ended.message}
         print_json({**told, "steps": steps, "proposal": proposal, "alarms": alarms})
-    return exit_code(reports, alarms)
+    pending = [str(why) for why in [proposal.get("pull_request_pending")] if why]
+    return exit_code(reports, [*alarms, *pending])
 
 
 @click.command()

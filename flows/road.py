@@ -18,19 +18,26 @@ from typing import Any
 import orjson
 
 from corpus.carried import taken, waiting_after
+from corpus.clone import Clone
+from corpus.contributions import SOURCE_NAME, contributed_source
+from corpus.contributors import Contributors
 from corpus.decontaminate import decontaminate as decontaminate_rows
 from corpus.dedupe import deduplicate as deduplicate_rows
-from corpus.propose import accepted_lines, init_corpus, tombstones
+from corpus.forge import ForgeRefused
+from corpus.propose import accepted_lines, init_corpus
 from corpus.propose import propose as propose_samples
 from corpus.pull import pull
+from corpus.repository import base_commit, on_corpus
 from corpus.screen import screen as screen_rows
 from corpus.seen import Seen
 from corpus.select import select as select_rows
 from corpus.stage import read_report, write_atomically
 from corpus.stage import run_step as run_file_step
+from corpus.tombstones import Withdrawn, read_withdrawn
 from corpus.validate import build_samples
 from corpus.watermarks import Watermarks
 from flows.nights import PROPOSAL_FILE, Night, all_nights, complete_before, unfinished_before
+from flows.pull_requests import forge_of, open_pull_request, proposal_of
 from flows.settings_file import Project
 from judges.choose import make_judge
 from judges.registry import HeadRegistry
@@ -215,7 +222,7 @@ def _pull(project: Project, night: Night) -> StepReport:
     waiting = waiting_after(complete_before(project, night))
     with Watermarks(project.var / "watermarks.sqlite") as watermarks:
         return pull(
-            project.settings.sources,
+            [*project.settings.sources, *_contributed(project)],
             night.output("pull"),
             root=project.root,
             subject_key=subject_key(project),
@@ -227,6 +234,14 @@ def _pull(project: Project, night: Night) -> StepReport:
             night=night.date,
             sequence=night.sequence,
         )
+
+
+def _contributed(project: Project) -> list[SourceSettings]:
+    """What people contributed to the corpus by pull request, unless the settings have a source of that name."""
+    named = {source.name for source in project.settings.sources}
+    place = {"root": project.root, "clone": clone(project), "folder": project.var / SOURCE_NAME}
+    found = None if SOURCE_NAME in named else contributed_source(project.settings.corpus, **place)
+    return [found] if found else []
 
 
 def _screen(project: Project, night: Night) -> StepReport:
@@ -242,7 +257,7 @@ def _deduplicate(project: Project, night: Night) -> StepReport:
             project.settings.dedupe,
             seen=seen,
             night=night.date,
-            withdrawn=tombstones(project.settings.corpus, root=project.root, clone=clone(project)),
+            withdrawn=withdrawn(project),
             again=[row["content_id"] for row in taken(night.folder)],
         )
 
@@ -263,15 +278,18 @@ def _select(project: Project, night: Night) -> StepReport:
 
 
 def _validate(project: Project, night: Night) -> StepReport:
-    settings = project.settings
-    return build_samples(
-        night.output("select"),
-        night.output("validate"),
-        night=night.date,
-        publish_subjects=settings.night.subject_key_file is not None,
-        threshold=settings.judge.threshold,
-        licences=settings.corpus.licences,
-    )
+    settings, var = project.settings, project.var
+    with Seen(var / "seen.sqlite") as seen, Contributors(var / "contributors.sqlite") as contributors:
+        return build_samples(
+            night.output("select"),
+            night.output("validate"),
+            night=night.date,
+            publish_subjects=settings.night.subject_key_file is not None,
+            threshold=settings.judge.threshold,
+            licences=settings.corpus.licences,
+            seen=seen,
+            contributors=contributors,
+        )
 
 
 _NIGHT: dict[str, Callable[[Project, Night], StepReport]] = {
@@ -309,14 +327,31 @@ def meet_corpus(project: Project) -> str:
     settings, root = project.settings.corpus, project.root
     head = init_corpus(settings, root=root, clone=clone(project))
     with Seen(project.var / "seen.sqlite") as seen:
+        seen.forget(withdrawn(project).ids)
         since = seen.corpus_head()
         if since != head:
             seen.add_accepted(accepted_lines(settings, since=since, root=root, clone=clone(project)), head=head)
     return head
 
 
+def withdrawn(project: Project) -> Withdrawn:
+    """What must not return: the corpus's tombstones."""
+    corpus = project.settings.corpus
+
+    def read(store: Clone) -> Withdrawn:
+        return read_withdrawn(store, base_commit(store, corpus, store.heads()))
+
+    return on_corpus(corpus, root=project.root, clone=clone(project), operation=read)
+
+
 def propose(project: Project, night: Night) -> dict[str, Any]:
-    """Commits the night's samples on its branch and writes down what became of it, last of all."""
+    """Commits the night's samples on its branch, opens its pull request, and writes down what became of it, at last.
+
+    Raises:
+        ForgeRefused: the branch is pushed and noted, but a person must mend what keeps the pull request from being
+            opened; running the night again opens it.
+    """
+    forge = forge_of(project)
     result = propose_samples(
         night.output("validate"),
         corpus=project.settings.corpus,
@@ -324,20 +359,27 @@ def propose(project: Project, night: Night) -> dict[str, Any]:
         clone=clone(project),
         night=night.date,
         record=night_record(project, night),
-    ).to_json()
-    write_atomically(night.folder / PROPOSAL_FILE, orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    return result
+        review=project.settings.review,
+    )
+    pull_request, problem = open_pull_request(forge, result, project.settings.corpus.branch, night.proposal())
+    proposal = proposal_of(result, pull_request, str(problem) if problem else None)
+    write_atomically(night.folder / PROPOSAL_FILE, orjson.dumps(proposal, option=orjson.OPT_INDENT_2))
+    if isinstance(problem, ForgeRefused):
+        raise problem
+    return proposal
 
 
 def night_record(project: Project, night: Night) -> dict[str, Any]:
     """What the corpus keeps of a night: counts by step and reason, and the settings' digest; nothing that varies."""
     keys = ("step", "in", "kept", "dropped", "held")
-    steps = [{key: report.to_json()[key] for key in keys} for report in night.reports()]
+    reports = night.reports()
+    steps = [{key: report.to_json()[key] for key in keys} for report in reports]
     return {
         "night": night.date,
         "settings_digest": project.settings_digest(),
         "threshold": project.settings.judge.threshold,
         "steps": steps,
+        "histogram": next((one.facts.get("histogram", []) for one in reports if one.step == "select"), []),
     }
 
 

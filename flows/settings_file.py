@@ -42,7 +42,10 @@ class Project:
     def settings_digest(self) -> str:
         """SHA-256 of the settings that decide a night's commit: where things lie and the schedule do not."""
         plain = self.settings.model_dump(mode="json")
-        plain["corpus"].pop("remote")
+        for key in ("remote", "token_env", "gristmill"):
+            plain["corpus"].pop(key)
+        plain.pop("forge")
+        plain.pop("release")
         for table in ("judge_round", "drift"):  # what they did to the judge, its head's digest says in every verdict
             plain.pop(table)
         for source in plain["sources"]:

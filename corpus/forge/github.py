@@ -1,8 +1,9 @@
 """Pull requests on GitHub, github.com or an enterprise server: REST API, version 2022-11-28.
 
-The seven calls are made directly and not through PyGithub: it leaves the size of replies and the time to wait for a
-limit to the server, writes replies (here: anybody's comments) into its debug log, and costs 176 ms to import and five
-more packages; githubkit brings 56 MB of generated classes.
+The seven calls are made directly and not through PyGithub 2.10: it reads replies of any size, waits for a limit as long
+as the server says, writes whole replies (here: anybody's comments) into its debug log, and lets nobody look between it
+and the network but by replacing a class for the whole process. It takes 176 ms to import and brings PyNaCl and PyJWT;
+githubkit 0.16 brings 56 MB of generated classes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Merge requests on GitLab: REST API, version 4.
 
-The six calls are made directly and not through python-gitlab: it follows redirects to other hosts with the header
-PRIVATE-TOKEN, which its HTTP library takes away from no redirect, and sleeps as long as Retry-After says, without end.
+The six calls are made directly and not through python-gitlab 8.6: when a server redirects a question to
+another host, it asks there with the same PRIVATE-TOKEN (seen on loopback), and it sleeps as long as Retry-After says,
+without a bound.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from corpus.dedupe import deduplicate
 from corpus.seen import Seen
 from corpus.stage import StageWriter, read_rows, rejects_path, report_path
+from corpus.tombstones import Withdrawn
 from schemas.conversation import Turn, content_id
 from schemas.errors import CorpusError, InputError
+from schemas.sample import Tombstone
 from schemas.settings import DedupeSettings
 from schemas.tables import DISTINCT, PULLED, SCREENED
 
@@ -220,7 +222,8 @@ def test_withdrawn_conversations_do_not_return(tmp_path):
         "beginning": gone[:1],
         "other": chat("Q?", prose(2, 30)),
     }
-    night = Night(tmp_path, chats, withdrawn=[content_id(gone)])
+    stone = Tombstone(content_id(gone), "asked to", "2026-11-04T00:00:00Z")
+    night = Night(tmp_path, chats, withdrawn=Withdrawn.of([stone]))
     assert night.kept == ["other"]
     assert {name: reason for name, (reason, _) in night.dropped.items()} == {
         "gone": "withdrawn",
