@@ -23,7 +23,7 @@ from benchmarks.head_data import conversations, damaged_pairs, labelled_pairs
 from benchmarks.labelled import Pair
 from judges.embedded import EmbeddedJudge
 from judges.features import N_LAYERS, blocks
-from judges.fit import Design, Shape, blank_head, prior_precision, regress, with_intact, with_weights
+from judges.fit import Design, Shape, at_known_level, blank_head, prior_precision, regress, with_intact, with_weights
 from judges.head import DEFAULT_HEAD, INTACT, Criterion, Head
 from judges.measurement import COSINES, LIKELIHOODS, Measurement
 from judges.measures import ANSWER_FIGURES
@@ -212,7 +212,10 @@ def calibrated(head: Head, material: Material, scores: Scores) -> Head:
     weights[INTACT] = damage / slope
     covariance[INTACT, INTACT] = (DOUBT_ABOUT_DAMAGE / slope) ** 2
     slope, offset = round(float(slope), 4), round(float(offset), 4)
-    return replace(head, weights=weights, covariance=covariance, slope=slope, offset=offset)
+    made = replace(head, weights=weights, covariance=covariance, slope=slope, offset=offset)
+    rows = np.stack([head.conversation(material.raw[turns]) for turns in conversations(labelled)])
+    rows[:, INTACT] = 0.0  # the doubt about damage is set, not learned
+    return at_known_level(made, rows)
 
 
 def _logistic_fit(

@@ -1,4 +1,4 @@
-"""select: the night's picks. Threshold, then quotas per contributor, per expert and for the night, the best first.
+"""select: the night's picks. Threshold, wholeness, then quotas per contributor, expert and night, the best first.
 
 Two passes over the file: the first keeps a few words a conversation in memory and decides, the second copies rows.
 What is picked does not depend on the order of the rows, nor on what the contributors' pseudonyms look like.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import polars as pl
 
 from corpus.stage import Row, read_rows, require_columns, run_step
@@ -36,6 +37,7 @@ class _Key(NamedTuple):
     row: int
     expert: str
     contributor: str | None
+    intact: float | None
 
 
 def select(
@@ -43,22 +45,25 @@ def select(
     output: Path,
     *,
     threshold: float,
+    min_intact: float = 0.0,
     night: NightSettings,
     experts: Sequence[ExpertSettings],
     on_row: Callable[[], None] | None = None,
 ) -> StepReport:
     """Writes the picks of a JUDGED file as SELECTED; the others are dropped with the rule that stopped them.
 
-    Ties in the rating go to the smaller content id. A contributor is a non-null `subject`; conversations of unknown
-    contributors are not capped, since they cannot be told apart. The report's facts: `threshold`,
-    `histogram` (of all rated, as [lower edge, count]), `lowest_pick` (rating) and `experts` (picks of each).
+    `min_intact` is compared with the figure `intact` of verdicts that have it: the judge's probability that no answer
+    is damaged or out of place. Ties in the rating go to the smaller content id. A contributor is a non-null `subject`;
+    conversations of unknown contributors are not capped, since they cannot be told apart. The report's facts:
+    `threshold`, `histogram` (of all rated, as [lower edge, count]), `lowest_pick` (rating) and `experts` (picks of
+    each).
 
     Raises:
         InputError: the input is no JUDGED file. SettingsError: an expert's pattern is no regular expression.
     """
     require_columns(source, JUDGED, "select")
     keys = list(_keys(source, experts))
-    refusals = _refusals(keys, threshold, night)
+    refusals = _refusals(keys, threshold, min_intact, night)
 
     def transform(rows: Iterator[Row]) -> Iterable[tuple[Row, Outcome[Row]]]:
         for key, row in zip(keys, rows, strict=True):
@@ -77,7 +82,7 @@ def select(
 
 
 def _keys(source: Path, experts: Sequence[ExpertSettings]) -> Iterator[_Key]:
-    columns = ["content_id", "conversation_id", "rating", "subject", "language", "source"]
+    columns = ["content_id", "conversation_id", "rating", "verdict", "subject", "language", "source"]
     if any(expert.pattern for expert in experts):
         columns.append("messages")
     for number, row in enumerate(read_rows(source, columns)):
@@ -88,6 +93,7 @@ def _keys(source: Path, experts: Sequence[ExpertSettings]) -> Iterator[_Key]:
             row=number,
             expert=expert_of(row, experts),
             contributor=row["subject"],
+            intact=orjson.loads(row["verdict"]).get("features", {}).get("intact"),
         )
 
 
@@ -120,7 +126,7 @@ def _contains(messages: Sequence[Mapping[str, str]], expert: ExpertSettings) -> 
         ) from error
 
 
-def _refusals(keys: Sequence[_Key], threshold: float, night: NightSettings) -> dict[int, Dropped]:
+def _refusals(keys: Sequence[_Key], threshold: float, min_intact: float, night: NightSettings) -> dict[int, Dropped]:
     """Row number to refusal, for every row that is not picked."""
     picks: Counter[tuple[str, str]] = Counter()
     refusals: dict[int, Dropped] = {}
@@ -128,6 +134,9 @@ def _refusals(keys: Sequence[_Key], threshold: float, night: NightSettings) -> d
         rating = -key.descending
         if rating < threshold:
             refusals[key.row] = Dropped("below_threshold", f"rating {rating!r}, threshold {threshold!r}")
+            continue
+        if key.intact is not None and key.intact < min_intact:
+            refusals[key.row] = Dropped("not_intact", f"intact with probability {key.intact!r}, wanted {min_intact!r}")
             continue
         shares = _shares(key, night)
         full = next(

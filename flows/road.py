@@ -204,6 +204,7 @@ def select(project: Project, source: Path, output: Path, on_row: OnRow | None = 
         source,
         output,
         threshold=settings.judge.threshold,
+        min_intact=settings.judge.min_intact,
         night=settings.night,
         experts=settings.experts,
         on_row=on_row,

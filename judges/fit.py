@@ -192,6 +192,19 @@ def with_weights(head: Head, weights: Array, covariance: Array) -> Head:
     return replace(head, weights=weights.astype(np.float32), covariance=covariance.astype(np.float16))
 
 
+def at_known_level(head: Head, rows: Array) -> Head:
+    """The head with the covariance that its weights have once the mean score of these rows is known, shape (k, n).
+
+    Pairs tell nothing of the level that all scores have in common; the calibration does. What is left is the doubt
+    about how far one conversation lies from the others (conditioning of a normal distribution on one sum).
+    """
+    covariance = head.covariance.astype(np.float64)
+    mean = rows.mean(axis=0)
+    shared = covariance @ mean
+    known = covariance - np.outer(shared, shared) / (mean @ shared)
+    return replace(head, covariance=known.astype(np.float16))
+
+
 def fit_head(champion: Head, examples: Sequence[Example], preferences: Sequence[Preference] = (), *, name: str) -> Head:
     """A champion's successor, from reviewers' decisions; the same examples in any order give the same head.
 

@@ -64,6 +64,7 @@ REASONS: dict[str, str] = {
     "unrated_scripted": "The script has no rating for this conversation.",
     # select
     "below_threshold": "The rating is below the threshold.",
+    "not_intact": "An answer looks damaged or out of place: cut off, looping, to another question.",
     "over_night_quota": "The night's quota was filled by better ones.",
     "over_expert_quota": "The expert's quota was filled by better ones.",
     "over_contributor_quota": "The contributor's quota was filled by better ones.",
@@ -72,6 +73,7 @@ REASONS: dict[str, str] = {
     # export
     "sealed_holdout": "It is of the sealed holdout, which is measured on and never trained on.",
     "tool_turn": "A tool speaks in it, and its calls are kept as text, which is no toolkit's form of them.",
+    "control_token": "It spells a token with which chat templates mark turns; rendered, it would begin or end one.",
     "no_alternative": "No other reply stood beside one of the conversation.",
     "no_preference": "No vote or rank says that another reply is better than this one.",
     "no_vote": "Nobody voted on this reply, so it is neither good nor bad.",

@@ -1,5 +1,6 @@
 """The picks: best first, within the quotas, whatever the order of the rows."""
 
+import json
 import random
 from collections import Counter
 
@@ -14,10 +15,10 @@ from schemas.settings import ExpertSettings, NightSettings
 from tests.corpus.judged_rows import conversation, row, write
 
 
-def picked(tmp_path, rows, threshold=5.0, experts=(), **quotas):
+def picked(tmp_path, rows, threshold=5.0, experts=(), min_intact=0.0, **quotas):
     night = NightSettings(**{"quota_per_contributor": None, **quotas})
     source, output = write(tmp_path / "in.parquet", rows), tmp_path / "out.parquet"
-    report = select(source, output, threshold=threshold, night=night, experts=experts)
+    report = select(source, output, threshold=threshold, min_intact=min_intact, night=night, experts=experts)
     rejects = {reject["native_id"]: reject for reject in read_rows(rejects_path(output))}
     return {one["native_id"]: one["expert"] for one in read_rows(output)}, rejects, report
 
@@ -30,6 +31,19 @@ def test_the_rating_must_reach_the_threshold(tmp_path):
     assert rejects["1"]["reason"] == "below_threshold"
     assert rejects["1"]["evidence"] == "rating 4.999999, threshold 5.0"
     assert report.facts["lowest_pick"] == 5.0
+
+
+def test_what_looks_damaged_is_dropped_whatever_its_rating(tmp_path):
+    """A fluent answer to another question is rated well by taste alone; a judge that cannot tell is not asked."""
+    rows = [row(number=n, rating=9.0) for n in range(3)]
+    for one, intact in zip(rows, (0.49, 0.5, None), strict=True):
+        verdict = json.loads(one["verdict"])
+        verdict["features"] = {} if intact is None else {"intact": intact}
+        one["verdict"] = json.dumps(verdict)
+    kept, rejects, report = picked(tmp_path, rows, min_intact=0.5)
+    assert set(kept) == {"1", "2"}
+    assert (rejects["0"]["reason"], report.dropped) == ("not_intact", {"not_intact": 1})
+    assert rejects["0"]["evidence"] == "intact with probability 0.49, wanted 0.5"
 
 
 def test_the_best_fill_the_nights_quota(tmp_path):
