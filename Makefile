@@ -1,7 +1,7 @@
 # Gristmill. `make demo` and `make test` do all the set-up that they need; the second time they go straight to the job.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench forge-descriptions clean-demo prerequisites
+.PHONY: help setup demo test lint bench loaders forge-descriptions clean-demo prerequisites
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 NIGHT := 2026-11-07
 FORGE_DESCRIPTIONS ?= $(or $(GRISTMILL_FORGE_DESCRIPTIONS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gristmill/forge-descriptions)
+LOADERS ?= $(or $(GRISTMILL_LOADERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gristmill/loaders)
 # Only the text side of llama.cpp is used; its image tools take minutes to compile.
 export CMAKE_ARGS ?= -DGGML_NATIVE=ON -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -30,6 +31,9 @@ lint: .venv/ready-dev  ## style, import seams, types
 
 bench: .venv/ready-dev  ## speed and quality figures, side by side in one run
 	@$(BIN)/python -m benchmarks
+
+loaders: .venv/ready-dev  ## nightly: each toolkit's own loader on an export (10 GB); one alone: TOOLKITS=trl
+	@$(BIN)/python -m tests.corpus.export.loaders.nightly "$(LOADERS)" $(TOOLKITS)
 
 forge-descriptions:  ## GitHub's API description and webhook examples and a mock server, for tests that need npm
 	@command -v npm >/dev/null || { echo "gristmill: npm is missing; these tests are skipped without it" >&2; exit 1; }

@@ -53,7 +53,7 @@ def read_release(store: BulkObjects, tag_commit: str) -> Iterator[ReleasedSample
             for line in content.splitlines():
                 spool.add(_Key(expert, _id(line, entry.path), SPLITS.index(split)), line)
         for kept in sorted(spool.entries):
-            yield ReleasedSample(SPLITS[kept.key.split], kept.key.expert, orjson.loads(spool.read(kept)))
+            yield ReleasedSample(SPLITS[kept.key.split], kept.key.expert, _parsed(spool.read(kept), kept.key.id))
 
 
 def released_ids(store: BulkObjects, tag_commit: str) -> Iterator[tuple[Split, list[bytes]]]:
@@ -76,6 +76,14 @@ def _shards(store: BulkObjects, tag_commit: str) -> Iterator[tuple[Entry, bytes]
 def _place(entry: Entry) -> tuple[Split, str]:
     _, split, expert, _ = entry.path.split("/", 3)
     return SPLITS[SPLITS.index(split)], expert
+
+
+def _parsed(line: bytes, sample_id: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise CorpusError(f"the line of sample {sample_id.decode()} of the release is no JSON; verify it") from error
+    return found
 
 
 def _id(line: bytes, path: str) -> bytes:

@@ -30,8 +30,11 @@ _BEFORE_A_REPLY = (
     "<|start_header_id|>assistant<|end_header_id|>\n\n",
     "<s>[INST] [[dummy_message]] [/INST] <bos><start_of_turn>user\n[[dummy_message]]<end_of_turn>\n"
     "<start_of_turn>model\n<|user|>\n[[dummy_message]]<|end|>\n<|assistant|>\n",
+    "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n",
+    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n",
+    "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n",
 )
-"""What the common templates (ChatML, Llama 3, Mistral, Gemma, Phi) set before the first reply to a question."""
+"""What the common templates (ChatML, Llama 3, Mistral, Gemma, Phi, Qwen, SmolLM) set before the first reply."""
 
 
 def _pair(row: Row) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from corpus.stage import disk_errors
+from schemas.canonical import file_digest
 from schemas.errors import CorpusError, InputError
 
 MANIFEST = "export.json"
@@ -25,7 +26,7 @@ VERSION = 1
 def export_folder(folder: Path) -> Iterator[Path]:
     """Gives an empty folder to write to, which takes the place of `folder` when the block ends without an exception.
 
-    A folder that a killed export left behind is removed.
+    What a killed export left behind is removed, and the earlier export that it had moved aside is put back.
 
     Raises:
         InputError: `folder` is a file, or holds something else than an export of ours.
@@ -42,6 +43,8 @@ def export_folder(folder: Path) -> Iterator[Path]:
     try:
         _lock(lock, folder)
         with disk_errors(folder):
+            if old.exists() and not folder.exists():  # killed in the middle of taking its place
+                old.rename(folder)
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
         yield new
@@ -80,7 +83,8 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; name a new or an empty folder with -o")
-    listed = {str(file["path"]) for file in _manifest(folder).get("files", ())} | {MANIFEST}
+    files = _manifest(folder).get("files", ())
+    listed = {str(file["path"]) for file in files} | {MANIFEST}
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
     if found and MANIFEST not in found:
         raise InputError(f"{folder} is not empty and no export of ours; name a new or an empty folder with -o")
@@ -89,6 +93,17 @@ def refuse_foreign(folder: Path) -> None:
             f"{folder} holds {len(foreign)} file(s) that the export in it did not write, such as {foreign[0]!a:.80}; "
             "move them away, or export into another folder"
         )
+    if changed := [file["path"] for file in files if file.get("rows") is None and _is_changed(folder, file)]:
+        raise InputError(
+            f"{folder / changed[0]} was changed after the export, which would write it anew; "
+            "move it away, or export into another folder"
+        )
+
+
+def _is_changed(folder: Path, file: Mapping[str, Any]) -> bool:
+    """Whether a file beside the rows, such as a trainer's configuration, is there and not as it was written."""
+    path = folder / str(file["path"])
+    return path.is_file() and file_digest(path) != file.get("sha256")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

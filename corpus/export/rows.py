@@ -14,8 +14,10 @@ No text is changed: no turn is trimmed, merged or normalised, so a row says what
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 from corpus.export.preferences import Pair, pairs
@@ -108,22 +110,28 @@ def rows_of(sample: Released, kind: Kind, rules: TalkRules, *, with_weak: bool =
         with_weak: whether a reply that nobody rated counts as worse than the one that the user went on with.
 
     Raises:
-        CorpusError: the sample's line is not of its form.
+        CorpusError: a reply stands beside no message of the assistant. Read a line within `of_its_form`.
     """
     if kind != "sft":  # a prompt is answered, so it must be one
-        rules = TalkRules(can_have_tools=rules.can_have_tools)
+        rules = replace(rules, can_end_anyhow=False)
+    yield from _MAKERS[kind](sample, rules, with_weak)
+
+
+@contextmanager
+def of_its_form(sample: Released) -> Iterator[None]:
+    """Turns what a sample's missing keys and wrong types raise into a CorpusError that names the sample."""
     try:
-        yield from _MAKERS[kind](sample, rules, with_weak)
+        yield
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise CorpusError(
-            f"sample {str(sample.line.get('id'))[:32]!a} of the release is not of its form ({error!r:.60}); "
+            f"sample {str(sample.line.get('id'))[:32]!a} of the release is not of its form ({type(error).__name__}); "
             "`gristmill check` names the file and line"
         ) from error
 
 
 def rejected_row(sample: Released, rules: TalkRules) -> Row | LeftOut:
     """The last reply of a sample that people rejected, with the label false."""
-    return next(iter(_whole(sample, TalkRules(can_have_tools=rules.can_have_tools), label=False)))
+    return next(iter(_whole(sample, replace(rules, can_end_anyhow=False), label=False)))
 
 
 def _sft(sample: Released, rules: TalkRules, with_weak: bool) -> Iterator[Row | LeftOut]:  # noqa: ARG001
@@ -172,17 +180,32 @@ def _preferences(sample: Released, rules: TalkRules, with_weak: bool) -> Iterato
 def _unpaired(sample: Released, rules: TalkRules, with_weak: bool) -> Iterator[Row | LeftOut]:  # noqa: ARG001
     line = sample.line
     yield from _whole(sample, rules, label=True)
+    labels = _labels(line["messages"], line["alternatives"])
     for one in line["alternatives"]:
         turn, vote, prompt = one["turn"], one["vote"], line["messages"][: one["turn"]]
-        reason = _prompt_problem(prompt, rules) or reply_problem(one["content"])
+        reason = _prompt_problem(prompt, rules) or reply_problem(one["content"], rules)
+        if vote is not None and len(labels[turn, one["content"].strip()]) > 1:
+            reason = reason or "contradictory_signals"
         if vote is None or reason:
             yield LeftOut(line["id"], reason or "no_vote", turn)
         else:
             yield _row(sample, prompt, one["content"], label=vote > 0, signal="vote")
 
 
+def _labels(messages: Messages, alternatives: Iterable[Mapping[str, Any]]) -> Mapping[tuple[int, str], set[bool]]:
+    """What is said of each reply, by its turn and text: that the last in the path is good, because people kept it."""
+    labels: defaultdict[tuple[int, str], set[bool]] = defaultdict(set)
+    if messages:
+        labels[len(messages) - 1, messages[-1]["content"].strip()].add(True)
+    for one in alternatives:
+        if one["vote"] is not None:
+            labels[one["turn"], one["content"].strip()].add(one["vote"] > 0)
+    return labels
+
+
 def _pair_problem(prompt: Messages, pair: Pair, rules: TalkRules) -> str | None:
-    reason = _prompt_problem(prompt, rules) or reply_problem(pair.chosen) or reply_problem(pair.rejected)
+    reason = _prompt_problem(prompt, rules) or reply_problem(pair.chosen, rules)
+    reason = reason or reply_problem(pair.rejected, rules)
     # Templates trim: replies that differ in outer white space alone are one reply to a trainer.
     return reason or ("same_reply" if pair.chosen.strip() == pair.rejected.strip() else None)
 

@@ -30,6 +30,41 @@ class WrittenFile:
     rows: int | None = None
 
 
+class LinesFile:
+    """A file of lines beside the shards. Use as a context manager; `finish` gives what was written.
+
+    Raises:
+        CorpusError: the folder cannot be written, or the disk is full.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        self._path, self._name = root / name, name
+        self._digest = hashlib.sha256()
+        self._n_bytes = 0
+
+    def __enter__(self) -> LinesFile:
+        with disk_errors(self._path):
+            self._file = self._path.open("wb")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with disk_errors(self._path):
+            self._file.close()
+
+    def write(self, line: bytes) -> None:
+        """Writes a line, which ends with a line feed."""
+        with disk_errors(self._path):
+            self._file.write(line)
+        self._digest.update(line)
+        self._n_bytes += len(line)
+
+    def finish(self) -> WrittenFile:
+        """Ends the file."""
+        with disk_errors(self._path):
+            self._file.close()
+        return WrittenFile(self._name, self._digest.hexdigest(), self._n_bytes)
+
+
 class _Shard(Protocol):
     """One open file."""
 

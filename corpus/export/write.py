@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -13,16 +14,24 @@ from corpus.export.folder import MANIFEST, export_folder
 from corpus.export.formats import ExportFacts
 from corpus.export.manifest import Asked, Exported, Tally, exported_of, in_order, manifest
 from corpus.export.rejected import RejectedSample
-from corpus.export.rows import LeftOut, Released, Row, rejected_row, rows_of
-from corpus.export.shards import Shards, WrittenFile
+from corpus.export.rows import LeftOut, Released, Row, of_its_form, rejected_row, rows_of
+from corpus.export.shards import LinesFile, Shards, WrittenFile
 from corpus.stage import disk_errors
 from schemas.canonical import canonical_bytes
-from schemas.errors import CorpusError
+from schemas.errors import CorpusError, InputError, nearest
 
 LEFT_OUT = "left_out.jsonl"
 
 SEALED = "sealed_holdout"
 EXPORTED_SPLITS = ("train", "validation")
+
+
+class NothingToExport(CorpusError):
+    """A release has no row of a kind that the format can hold; `left_out` counts what it had, by reason."""
+
+    def __init__(self, message: str, left_out: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.left_out = left_out
 
 
 def export(
@@ -43,18 +52,29 @@ def export(
         on_sample: called after each sample, for a progress bar.
 
     Raises:
-        InputError: the folder holds something else. CorpusError: a sample is not of its form or out of order, nothing
-            is left to write, or the disk refuses.
+        InputError: the folder holds something else, or an expert is none of the release. CorpusError: a sample is not
+            of its form or out of order, nothing is left to write, or the disk refuses.
     """
     with export_folder(folder) as root, ExitStack() as opened:
         writer = _Writer(root, asked, opened)
+        experts: set[str] = set()
         both = _merged(_in_order(kept), _in_order(rejected))
         for sample, is_kept in both:
+            experts.add(sample.expert)
             if not asked.experts or sample.expert in asked.experts:
-                for found in _found(sample, is_kept, asked):
-                    writer.add(found)
+                with of_its_form(sample):
+                    for found in _found(sample, is_kept, asked):
+                        writer.add(found)
             on_sample()
+        _require_experts(asked, experts)
         return writer.finish()
+
+
+def _require_experts(asked: Asked, known: AbstractSet[str]) -> None:
+    for name in asked.experts:
+        if name not in known:
+            names = ", ".join(sorted(known - {""})) or "no samples"
+            raise InputError(f"release {asked.tag} has no expert {name[:60]!a}{nearest(name, known)}; it has {names}")
 
 
 def _found(sample: Released, is_kept: bool | None, asked: Asked) -> Iterator[Row | LeftOut]:
@@ -110,9 +130,7 @@ class _Writer:
         self._refuse = asked.form.refusals.get(asked.kind)
         self._shards: dict[tuple[str, str], Shards] = {}
         self._tally = Tally()
-        self._left_digest = sha256()
-        with disk_errors(root):
-            self._left = opened.enter_context((root / LEFT_OUT).open("wb"))
+        self._left = opened.enter_context(LinesFile(root, LEFT_OUT))
 
     def add(self, found: Row | LeftOut) -> None:
         self._tally.n_in += 1
@@ -127,10 +145,7 @@ class _Writer:
     def _leave_out(self, found: LeftOut) -> None:
         self._tally.left_out[found.reason] += 1
         turn = {} if found.turn is None else {"turn": found.turn}
-        line = canonical_bytes({"id": found.sample_id, "reason": found.reason, **turn}) + b"\n"
-        with disk_errors(self._root):
-            self._left.write(line)
-        self._left_digest.update(line)
+        self._left.write(canonical_bytes({"id": found.sample_id, "reason": found.reason, **turn}) + b"\n")
 
     def _shards_of(self, config: str, split: str) -> Shards:
         if (config, split) not in self._shards:
@@ -145,21 +160,24 @@ class _Writer:
         shards = {place: tuple(self._shards[place].finish()) for place in sorted(self._shards)}
         if not shards:
             why = ", ".join(f"{reason} {n}" for reason, n in sorted(tally.left_out.items())) or "it has no samples"
-            raise CorpusError(
+            raise NothingToExport(
                 f"nothing of release {self._asked.tag} can be exported to {form.name} as {self._asked.kind} ({why}); "
-                "ask for another --kind or another expert"
+                "ask for another --kind or another expert",
+                in_order(tally.left_out),
             )
         facts = _facts(self._asked, tally, shards)
-        files = [file for done in shards.values() for file in done]
+        files = [*(file for done in shards.values() for file in done), self._left.finish()]
         with disk_errors(self._root):
-            self._left.close()
-            n_bytes = (self._root / LEFT_OUT).stat().st_size
-            files += [WrittenFile(LEFT_OUT, self._left_digest.hexdigest(), n_bytes)]
             texts = {"README.md": card(form, facts), **form.companions(facts)}
             files += [_write(self._root, path, text) for path, text in texts.items()]
-            exported = exported_of(tally, facts, files, form.warnings(facts))
+            exported = exported_of(tally, facts, files, [*_split_warnings(facts), *form.warnings(facts)])
             (self._root / MANIFEST).write_bytes(manifest(self._asked, tally, exported))
         return exported
+
+
+def _split_warnings(facts: ExportFacts) -> Iterator[str]:
+    if not any(by_split.get("train") for by_split in facts.counts.values()):
+        yield "no row is of the split train, so there is nothing to train on"
 
 
 def _write(root: Path, path: str, text: str) -> WrittenFile:

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import resource
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -24,6 +28,7 @@ from tests.corpus.export.made_release import (
     said,
 )
 
+ROOT = Path(__file__).parents[3]
 ALL = [(form.name, kind) for form in FORMATS.values() for kind in form.shapes]
 
 
@@ -232,3 +237,115 @@ def test_small_sets_are_warned_of_where_a_service_refuses_them(tmp_path):
     """Better here than after the upload."""
     assert "at least 10" in export_made(tmp_path / "out", "openai", "sft", made_release()[:6]).warnings[0]
     assert export_made(tmp_path / "out", "openai", "sft").warnings == ()
+
+
+def test_an_expert_that_does_not_exist_is_an_error_even_beside_one_that_does(tmp_path):
+    """A typing error must not make a smaller training set without a word."""
+    with pytest.raises(InputError, match="no expert 'genral'; did you mean 'general'"):
+        export_made(tmp_path / "out", "trl", "sft", experts=("code", "genral"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_text_that_utf8_cannot_carry_stops_the_export_without_being_shown(tmp_path):
+    """No corpus holds such a line; one made by hand must end in words, and not in its text."""
+    with pytest.raises(CorpusError, match="not of its form") as caught:
+        export_made(tmp_path / "out", "huggingface", "sft", [hand_made("half \ud800 secretword")])
+    assert "secretword" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def hand_made(content):
+    plain = line(said("Really?", "Yes."))
+    plain["messages"] = said("Really?", content)
+    return ReleasedSample("train", "general", plain)
+
+
+@pytest.mark.parametrize("name", ["trl", "huggingface"])
+def test_a_very_long_message_is_exported_whole(tmp_path, name):
+    """What is too long for a model is for the trainer to cut, where its length is known."""
+    long = "word " * 2**21
+    exported = export_made(tmp_path / "out", name, "sft", released(line(said("Long?", long)), line(said("a", "b"))))
+    assert exported.written == 2
+    assert any(row["messages"][1]["content"] == long for row in records(tmp_path / "out"))
+
+
+def test_an_empty_system_message_is_left_out_and_counted(tmp_path):
+    """Templates differ in what they make of it: a default, nothing, or an empty turn."""
+    samples = released(line(said("Hi?", "Hello.", system="")), line(said("Who?", "I.", system="Be terse.")))
+    assert export_made(tmp_path / "out", "trl", "sft", samples).left_out == {"empty_turn": 1}
+
+
+@pytest.mark.parametrize("name", ["trl", "huggingface"])
+def test_a_full_disk_ends_in_words_and_leaves_the_earlier_export(tmp_path, name):
+    """A limit on the size of files is refused by the system where a full disk is."""
+    export_made(tmp_path / "out", name, "sft")
+    before = tree(tmp_path / "out")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, hard))
+    try:
+        with pytest.raises(CorpusError, match="cannot write"):
+            export_made(tmp_path / "out", name, "sft")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert tree(tmp_path / "out") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_killed_export_leaves_no_folder_under_its_name_and_the_next_one_cleans_up(tmp_path):
+    """A half-written folder must never be taken for a whole one."""
+    program = (
+        "import os, sys; from tests.corpus.export.made_release import *; from pathlib import Path\n"
+        "def killed():\n  yield from made_release()[:20]\n  os.kill(os.getpid(), 9)\n"
+        "export_made(Path(sys.argv[1]) / 'out', 'trl', 'sft', killed())"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    assert ended.returncode == -9
+    assert not (tmp_path / "out").exists()
+    assert len(list(tmp_path.iterdir())) == 1
+    export_made(tmp_path / "out", "trl", "sft")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_export_moved_aside_by_a_killed_one_is_put_back(tmp_path):
+    """Killed between two renames, the earlier export stands under another name; a failure then must not lose it."""
+    export_made(tmp_path / "out", "trl", "sft")
+    before = tree(tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / ".out.export-old")
+    with pytest.raises(CorpusError, match="out of order"):
+        export_made(tmp_path / "out", "trl", "sft", made_release()[::-1])
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_configuration_that_somebody_filled_in_is_not_written_over(tmp_path):
+    """axolotl.yaml asks for the model's name; a second export must not forget it."""
+    export_made(tmp_path / "out", "axolotl", "sft")
+    mine = (tmp_path / "out/axolotl.yaml").read_text().replace("base_model:", "base_model: mine")
+    (tmp_path / "out/axolotl.yaml").write_text(mine)
+    with pytest.raises(InputError, match=r"axolotl\.yaml was changed"):
+        export_made(tmp_path / "out", "axolotl", "sft")
+    assert (tmp_path / "out/axolotl.yaml").read_text() == mine
+
+
+def test_an_export_without_a_row_to_train_on_says_so(tmp_path):
+    """A trainer that is given an empty path fails with another message."""
+    samples = released(line(plain_talk(1)), split="validation")
+    assert "nothing to train on" in export_made(tmp_path / "out", "axolotl", "sft", samples).warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["sft", "preference", "prompt"])
+def test_openai_rows_keep_the_published_rules_of_fine_tuning_files(tmp_path, kind):
+    """Its documentation: keys, roles, text, an assistant's message to learn from, one message in each of a pair."""
+    export_made(tmp_path / "out", "openai", kind)
+    for row in records(tmp_path / "out"):
+        talks = {"sft": ["messages"], "prompt": ["messages"]}.get(kind, ["preferred_output", "non_preferred_output"])
+        assert set(row) == {"sft": {"messages"}, "prompt": {"messages", "reference_answer"}}.get(
+            kind, {"input", "preferred_output", "non_preferred_output"}
+        )
+        messages = [one for key in talks for one in row[key]] + row.get("input", {}).get("messages", [])
+        assert all(set(one) == {"role", "content"} and one["content"].strip() for one in messages)
+        assert {one["role"] for one in messages} <= {"system", "user", "assistant"}
+        if kind == "preference":
+            assert all([one["role"] for one in row[key]] == ["assistant"] for key in talks)
+            assert row["input"]["messages"][-1]["role"] == "user"
+        else:
+            assert messages[-1]["role"] == ("assistant" if kind == "sft" else "user")

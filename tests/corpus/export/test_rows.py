@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from corpus.export.preferences import Pair, pairs
-from corpus.export.rows import KINDS, LeftOut, Row, rows_of
+from corpus.export.rows import KINDS, LeftOut, Row, of_its_form, rows_of
 from corpus.export.talk_rules import ANY_TALK, STRICT, talk_problem
+from corpus.release_rows import ReleasedSample
 from schemas.errors import CorpusError
 from schemas.reasons import REASONS
 from tests.corpus.export.made_release import beside, line, odd_lines, released, said
@@ -121,7 +122,10 @@ def test_a_reply_beside_the_users_words_is_damage():
     with pytest.raises(CorpusError, match="beside message 0"):
         paired(beside(0, "x", vote=-1))
     with pytest.raises(CorpusError, match="not of its form"):
-        found("sft", {"id": "0" * 32, "expert": "general", "messages": [{"role": "user"}], "alternatives": []})
+        bad = {"id": "0" * 32, "messages": [{"role": "user"}], "alternatives": []}
+        sample = ReleasedSample("train", "general", bad)
+        with of_its_form(sample):
+            list(rows_of(sample, "sft", STRICT))
 
 
 def test_unpaired_rows_are_the_kept_reply_and_those_with_a_vote():
@@ -130,6 +134,24 @@ def test_unpaired_rows_are_the_kept_reply_and_those_with_a_vote():
     rows = found("unpaired", plain)
     assert [(one.reply, one.label) for one in rows[:3]] == [("Yes, really.", True), ("Bad.", False), ("Good.", True)]
     assert rows[3] == LeftOut(plain["id"], "no_vote", 3)
+
+
+def test_the_same_reply_with_both_labels_is_no_example():
+    """Kept by people and disliked by somebody, or liked and disliked: a trainer would be pulled both ways."""
+    plain = line(TALK, beside(3, "Yes, really. ", vote=-1), beside(1, "Hm.", vote=1), beside(1, "Hm.", vote=-1))
+    good, *left = found("unpaired", plain)
+    assert (good.reply, good.label) == ("Yes, really.", True)
+    assert [(one.reason, one.turn) for one in left] == [("contradictory_signals", turn) for turn in (3, 1, 1)]
+
+
+@pytest.mark.parametrize("token", ["<|im_end|>", "[INST]", "<end_of_turn>", "<｜Assistant｜>"])
+def test_no_reply_forges_a_turn_of_a_chat_template(token):
+    """Trainers cut the rendered text into tokens: what spells a mark becomes one, whoever said it, in code too."""
+    forged = beside(1, f"```\nNo.{token}\n```", vote=-1)
+    assert found("preference", line(TALK, forged))[0].reason == "control_token"
+    assert found("unpaired", line(TALK, forged))[1].reason == "control_token"
+    assert found("prompt", line(said(f"What is {token}?", "A mark.")))[0].reason == "control_token"
+    assert isinstance(found("sft", line(said(f"What is {token}?", "A mark.")), ANY_TALK)[0], Row)
 
 
 def test_a_prompt_comes_with_the_reply_that_people_kept():

@@ -42,8 +42,9 @@ def _preference(configuration, key, number, rows) -> None:
 
     transform = default({**configuration, "datasets": configuration[key]}, number)
     transform = transform[0] if isinstance(transform, tuple) else transform
+    own = tokenizer()
     for row in rows:
-        made = transform(dict(row), tokenizer=tokenizer())
+        made = transform(dict(row), tokenizer=own)
         assert made["chosen"] == row["chosen"]["content"] + "<|im_end|>", row
         assert made["rejected"] == row["rejected"]["content"] + "<|im_end|>", row
 

@@ -52,7 +52,7 @@ class _Words:
         if messages not in self.seen:
             self.seen.append(messages)
         text = json.dumps([m.text_content for m in messages])
-        return [ord(letter) % 97 for letter in text], [m.masked for m in messages for _ in range(1)] * 1 or [False]
+        return [ord(letter) % 97 for letter in text], [False] * len(text)
 
 
 run(check)

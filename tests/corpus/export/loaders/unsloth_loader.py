@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import sys
+import types
 from pathlib import Path
 
 from export_on_disk import Export, run
@@ -22,12 +24,17 @@ def check(export: Export) -> dict:
 
 
 def _standardize_data_formats():
+    from datasets import IterableDataset
+
     found = importlib.util.find_spec("unsloth_zoo")
     file = Path(found.submodule_search_locations[0]) / "dataset_utils.py"
+    # What it takes from its neighbours it gets from them, without the package's own beginning.
+    sys.modules["zoo"] = types.ModuleType("zoo")
+    sys.modules["zoo"].__path__ = [str(file.parent)]
     tree = ast.parse(file.read_text())
     wanted = {"standardize_data_formats", "_normalize_role_alias", "_ROLE_KEY_NAMES"}
     kept = [node for node in tree.body if _names(node) & wanted]
-    space: dict = {}
+    space: dict = {"__package__": "zoo", "IterableDataset": IterableDataset}
     exec(compile(ast.Module([*kept], []), str(file), "exec"), space)
     return space["standardize_data_formats"]
 
