@@ -127,8 +127,9 @@ def _line_problems(store: BulkObjects, review: Review, differences: Sequence[Dif
                     yield f"{one.path}, line {number} was edited and now holds personal data or secrets ({kinds})"
                 if state.root:
                     standing.setdefault(state.root, set()).add(state.edited_id)
+            edits = {decision.edited_id for decision in review.decisions if decision.edited_id}
             for root, versions in sorted(standing.items()):
-                if len(versions) > 1:
+                if len(versions) > 1 and not versions <= edits:  # else the latest of several people's edits stands
                     yield f"{one.path} has {len(versions)} versions of the sample {root}; leave the one to keep"
 
 

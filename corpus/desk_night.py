@@ -15,16 +15,14 @@ import orjson
 
 from corpus.bulk import BulkObjects
 from corpus.decisions import MAX_FILE_BYTES, decisions_path
+from corpus.doubt import Sureness, is_doubtful
 from corpus.markdown import visible
 from corpus.objects import Objects
+from corpus.reading_copy import ballots
 from corpus.review import collect
 from schemas.conversation import ROLES, Turn, content_id
 from schemas.decision import Decision, parse_decisions, votes
 from schemas.errors import CorpusError, InputError
-
-DOUBT_MARGIN = 1.0
-"""Points of the rating above the threshold in which a sample is doubtful: the default margin of a cascade, where one
-point is 0.11 of the probability that a reviewer keeps it."""
 
 OPENING_CHARACTERS = 120
 """What a list shows of a sample: two lines at 60 characters."""
@@ -72,10 +70,10 @@ class Line:
 class DeskNight:
     """A night at the commit `tip`, for one reviewer.
 
-    `samples` are in reading order. `mine` has this reviewer's latest decision by sample, `others` everybody else's,
-    however each was made. `unwritten` are samples that this reviewer rejected by a box or a line, not here.
-    `lines` has every readable line by id: as proposed and as the branch has them now, edits too. `n_damaged` counts
-    lines that could not be read.
+    `samples` are in the order of the reading copy. `mine` has this reviewer's latest decision by sample, `others`
+    everybody else's, however each was made. `unwritten` are samples that this reviewer rejected by a box or a line, not
+    here. `lines` has every readable line by id: as proposed and as the branch has them now, edits too. `n_damaged`
+    counts lines that could not be read.
     """
 
     night: str
@@ -115,10 +113,12 @@ def read_night(store: BulkObjects, base: str, tip: str, night: str, reviewer: st
         for one, origin in standing.bases()
         if one in lines
     ]
+    order = _reading_order(review.proposal.pages)
+    last = len(order)
     return DeskNight(
         night=night,
         tip=tip,
-        samples=tuple(sorted(samples, key=lambda sample: (sample.rating, sample.id))),
+        samples=tuple(sorted(samples, key=lambda one: (order.get(one.edited_from or one.id, last), one.id))),
         mine=mine,
         others={sample_id: tuple(v for v in given if v.reviewer != reviewer) for sample_id, given in said.items()},
         unwritten=frozenset(one for one, vote in mine.items() if vote.verdict == "reject" and vote not in written),
@@ -126,6 +126,17 @@ def read_night(store: BulkObjects, base: str, tip: str, night: str, reviewer: st
         threshold=threshold,
         n_damaged=n_damaged + n_unread,
     )
+
+
+def _reading_order(pages: Mapping[str, bytes]) -> dict[str, int]:
+    """Sample id to its place in the reading copy: the page and the copy are read in the same order."""
+    ids = (one for _, page in sorted(pages.items(), key=_page_number) for one in ballots(page.decode()))
+    return {one: place for place, one in enumerate(ids)}
+
+
+def _page_number(page: tuple[str, bytes]) -> tuple[int, str]:
+    """From 100 on the names do not sort by themselves."""
+    return len(page[0]), page[0]
 
 
 class _Standing:
@@ -185,19 +196,19 @@ def _sample(
     line: Line, origin: str | None, is_on_branch: bool, planned: Collection[str], threshold: float | None
 ) -> DeskSample:
     plain = orjson.loads(line.line)
-    rating = float(plain["verdict"]["rating"])
+    sureness = Sureness(float(plain["verdict"]["rating"]), plain["verdict"].get("acceptance"))
     asked = next((m["content"] for m in plain["messages"] if m["role"] == "user"), plain["messages"][0]["content"])
     return DeskSample(
         id=line.id,
         line=line.line,
         shard=line.shard,
-        rating=rating,
-        acceptance=plain["verdict"].get("acceptance"),
+        rating=sureness.rating,
+        acceptance=sureness.acceptance,
         expert=visible(plain["expert"][:40]),
         language=visible((plain["provenance"].get("language") or "")[:20]),
         opening=_opening(asked),
         n_messages=len(plain["messages"]),
-        is_doubtful=threshold is not None and rating < threshold + DOUBT_MARGIN,
+        is_doubtful=is_doubtful(sureness, threshold),
         is_planned=line.id in planned or origin in planned,
         edited_from=origin,
         is_on_branch=is_on_branch,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from corpus.clone import Clone
+from corpus.proposal import parsed_record
 from corpus.propose import branch_of, record_path
 from corpus.remote import remote_of
 from corpus.repository import base_commit, on_corpus
@@ -67,7 +68,7 @@ class Place:
 
 
 def open_nights(place: Place) -> list[str]:
-    """The nights that are proposed and not merged, the newest first.
+    """The nights that wait for votes, the newest first: proposed and not merged, or with samples that are held.
 
     Raises:
         CorpusError: the corpus cannot be reached or read.
@@ -77,24 +78,32 @@ def open_nights(place: Place) -> list[str]:
         heads = store.heads()
         base = base_commit(store, place.corpus, heads)
         nights = [name.removeprefix(_NIGHT_BRANCH) for name in heads if name.startswith(_NIGHT_BRANCH)]
-        return sorted((night for night in nights if not store.blob_id(base, record_path(night))), reverse=True)
+        return sorted((night for night in nights if _waits(store, base, night)), reverse=True)
 
     return place.work(look)
+
+
+def _waits(store: Clone, base: str, night: str) -> bool:
+    record = store.file(base, record_path(night))
+    settled = parsed_record(record, night).get("settled") if record else None
+    return record is None or bool(isinstance(settled, dict) and settled.get("held_ids"))
 
 
 def open_branch(store: Clone, corpus: CorpusSettings, night: str) -> tuple[str, str]:
     """The commits of the base branch and of the night's branch as the remote has them now, brought here.
 
+    A merged night stays open for votes as long as it has its branch: settling again takes them in.
+
     Raises:
-        CorpusError: the night is merged, or not proposed.
+        CorpusError: the night is merged and its branch is gone, or it is not proposed.
     """
     heads = store.heads()
     base = base_commit(store, corpus, heads)
     branch = branch_of(night)
-    if store.blob_id(base, record_path(night)):
+    if branch not in heads and store.blob_id(base, record_path(night)):
         raise CorpusError(
-            f"the night {night} is merged already, so there is nothing left to review; `gristmill retract` withdraws "
-            "a sample"
+            f"the night {night} is merged already and its branch {branch} is gone; restore that to go on reviewing, or "
+            "withdraw a sample with `gristmill retract`"
         )
     if branch not in heads:
         proposed = [name.removeprefix(_NIGHT_BRANCH) for name in heads if name.startswith(_NIGHT_BRANCH)]

@@ -20,11 +20,18 @@ _LINE_START = re.compile(r"^([#:]|[-+=]|\d{1,9}[.)])")
 _REFERENCE = re.compile(
     r"""(?<=[@#!%&~$])(?=[\w"{])"""  # mentions, issues, requests, milestones, epics, labels, snippets
     r"|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=:)(?=[\w+-]+:)"  # addresses, shortcodes
-    r"|(?<=[a-z]-)(?=\d)"  # GH-12, and the keys of other trackers
-    r"|(?<=\b[0-9a-f])(?=[0-9a-f]{6,39}\b)",  # a commit's id
+    r"|(?<=[a-z]-)(?=\d)",  # GH-12, and the keys of other trackers
     re.IGNORECASE,
 )
 """Where a forge would begin to see more than text: behind the mark."""
+
+_COMMIT = re.compile(r"\b[0-9a-f]{7,40}\b", re.IGNORECASE)
+_COMMIT_PIECE = re.compile("[0-9a-fA-F]{6}(?=.)")
+"""Forges take seven digits and more for a commit's beginning: no piece has as many."""
+
+RUN_MAX = 79
+"""Backticks in a row that may stand in code. cmark, which GitHub uses, takes a mark of more than 80 for no code span
+(MAXBACKTICKS in its inlines.c), and counts no more than 255 of a fence (fence_length in its blocks.c)."""
 
 _SEEN_FORMATS = frozenset("\u200c\u200d")
 """The joiners that emoji and some scripts need; every other character of category Cf is shown by its number."""
@@ -68,7 +75,7 @@ def inline(text: str, limit: int = 80) -> str:
 
 def escaped(text: str) -> str:
     """Visible text that stands for itself anywhere in a line of Markdown."""
-    text = _REFERENCE.sub(JOINER, text)
+    text = _COMMIT.sub(lambda found: _COMMIT_PIECE.sub(rf"\g<0>{JOINER}", found[0]), _REFERENCE.sub(JOINER, text))
     text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
     text = _PUNCTUATION.sub(r"\\\1", text)
     return _LINE_START.sub(lambda found: found[0][:-1] + "\\" + found[0][-1], text)
@@ -136,9 +143,10 @@ def _code_spans(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _is_code(text: str, first: int, content_start: int, content_end: int, last: int) -> bool:
-    """Whether the span has content, and no dollar beside it: together with them some forges read it as mathematics."""
+    """Whether the span has content, which can be marked as code, and no dollar beside it: that makes mathematics."""
     is_math = text[first - 1 : first] == "$" or text[last : last + 1] == "$"
-    return not is_math and bool(text[content_start:content_end].strip())
+    content = text[content_start:content_end]
+    return not is_math and bool(content.strip()) and "`" * (RUN_MAX + 1) not in content
 
 
 def _code_span(content: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from corpus.disarm import dressed, escaped, inline, visible
+from corpus.disarm import JOINER, RUN_MAX, dressed, escaped, inline, visible
 
 __all__ = ["inline", "quoted", "visible"]
 
@@ -20,6 +20,7 @@ _HEADING = re.compile(r"^ {0,3}#{1,6} +(?=[^ #])")
 _RULE = re.compile(r"^ {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,})$")
 _ITEM = re.compile(r"^( *)([-*+•]|(?:0|[1-9]\d{0,8})[.)]) +(\S.*)$")
 _QUOTE = re.compile(r"^ {0,3}> ?")
+_LONG_RUN = re.compile(rf"`{{{RUN_MAX}}}(?=`)")
 _DELIMITER_ROW = re.compile(r"^\|? *:?-+:? *(?:\| *:?-+:? *)*\|?$")
 
 # fmt: off
@@ -162,6 +163,7 @@ def _verbatim(lines: list[str]) -> Iterator[str]:
 
 
 def _code(lines: list[str], language: str) -> Iterator[str]:
+    lines = [_LONG_RUN.sub(rf"\g<0>{JOINER}", line) for line in lines]
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield fence + (language.lower() if language.lower() in LANGUAGES else "text")

@@ -139,7 +139,7 @@ def _said(sample: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _turn(who: str, text: str, left: int) -> str:
     """What somebody says, as much of it as fits into the bytes that are left."""
-    n_shown = min(len(text), left)
+    n_shown = min(max(len(text), 1), left)
     while n_shown > 0:
         block = f"**{who}**\n\n{quoted(text, limit=n_shown)}"
         n_bytes = len(block.encode())

@@ -42,12 +42,12 @@ class DeskProject:
         self._seconds = itertools.count()
 
     def propose(self, talks=None, *, record=RECORD, night=NIGHT) -> None:
-        """Proposes a night: conversations, or (conversation, rating)."""
+        """Proposes a night: conversations, (conversation, rating), or (conversation, rating, acceptance)."""
         talks = talks or [conversation(f"What is {n} plus {n}?", f"It is {2 * n}, surely.") for n in range(6)]
         rated = [talk if isinstance(talk, tuple) else (talk, 5.0 + n % 5) for n, talk in enumerate(talks)]
         rows = [
-            row(talk, rating=rating, acceptance=0.6, conversation_id=f"{n:032x}")
-            for n, (talk, rating) in enumerate(rated)
+            row(talk, rating=rating, acceptance=sure[0] if sure else None, conversation_id=f"{n:032x}")
+            for n, (talk, rating, *sure) in enumerate(rated)
         ]
         output = self.root / f"samples-{night}.parquet"
         build_samples(write_selected(self.root / "in.parquet", rows), output, night=night, publish_subjects=False)

@@ -37,7 +37,8 @@ def row(talk=None, *, rating=7.0, number=0, **columns):
     """A SELECTED row (which is a JUDGED row with `expert`)."""
     talk = talk or conversation(f"What is {number} plus {number}?", f"It is {2 * number}.", native_id=str(number))
     turns = talk.turns()
-    verdict = Verdict(rating, JUDGE, criteria={"clarity": rating}, features={"n_words": 5}, n_tokens=9, seconds=0.5)
+    said = {"criteria": {"clarity": rating}, "features": {"n_words": 5}, "n_tokens": 9, "seconds": 0.5}
+    verdict = Verdict(rating, JUDGE, columns.get("acceptance"), **said)
     return {
         "conversation_id": talk.id,
         "source": "bot",

@@ -1,5 +1,6 @@
 """The review desk: nothing decided is lost, nobody is overwritten, nobody is led by others."""
 
+import json
 import threading
 
 import orjson
@@ -8,8 +9,10 @@ import pytest
 from corpus import desk_view as view
 from corpus.desk import Desk
 from corpus.desk_journal import Held
-from corpus.desk_place import open_nights, reviewer_of
+from corpus.desk_place import Reviewer, open_nights, reviewer_of
+from corpus.reading_copy import ballots
 from corpus.review import collect
+from corpus.settle import settle
 from schemas.conversation import Turn, content_id
 from schemas.decision import reviewer_name
 from schemas.errors import CorpusError, InputError
@@ -33,20 +36,26 @@ def edited(desk: Desk, sample_id: str, text: str, turn: str = "1") -> list[dict]
     return view.edited_messages(desk, sample_id, {turn: text})
 
 
-def test_samples_come_doubtful_first(project):
-    """The reading order: what people should look at most comes first, and the same on every machine."""
-    ratings = [(one.rating, one.id) for one in project.desk().night.samples]
-    assert ratings == sorted(ratings)
-    assert [one.is_doubtful for one in project.desk(BOB).night.samples] == [r < 6.0 for r, _ in ratings]
+def test_samples_come_in_the_order_of_the_reading_copy(tmp_path):
+    """One reads the page, another the reading copy: both speak of the same first sample and the same doubtful ones."""
+    project = DeskProject(tmp_path)
+    sure = ((9.0, 0.45), (5.0, 0.9), (6.0, 0.55), (7.0, 0.2), (8.0, 0.7))
+    talks = [conversation(f"What is {n} plus {n}?", f"It is {2 * n}, surely.") for n in range(len(sure))]
+    project.propose([(talk, rating, acceptance) for talk, (rating, acceptance) in zip(talks, sure, strict=True)])
+    samples = project.desk().night.samples
+    assert [one.id for one in samples] == list(ballots(project.show(f"review/{NIGHT}/01.md")))
+    assert [one.acceptance for one in samples[2:]] == [0.7, 0.2, 0.9]
+    assert [one.is_doubtful for one in samples] == [True, True, False, False, False]
+    project.close()
 
 
 def test_a_sampling_plan_marks_its_samples(tmp_path):
     """Who has an hour reads what the plan says, no more."""
     project = DeskProject(tmp_path)
-    talks = [conversation(f"What is {n}?", f"It is {n}, surely.") for n in range(3)]
-    planned = content_id(talks[1].turns())
-    project.propose(talks, record={"steps": [], "threshold": 5.0, "sampling_plan": {"ids": [planned, "0" * 32, 7]}})
-    assert [one.id for one in project.desk().night.samples if one.is_planned] == [planned]
+    project.propose([conversation(f"What is {n}?", f"It is {n}, surely.") for n in range(40)])
+    planned = json.loads(project.show(f"nights/{NIGHT}.json"))["sampling_plan"]["ids"]
+    assert 0 < len(planned) < 40
+    assert {one.id for one in project.desk().night.samples if one.is_planned} == set(planned)
     project.close()
 
 
@@ -336,19 +345,39 @@ def test_a_box_unticked_with_git_counts_and_is_not_undone_here(project):
     assert desk.ballot(one).verdict == "keep"
 
 
-def test_a_merged_night_says_so_and_keeps_what_was_decided(project):
+def test_a_night_that_was_merged_and_deleted_says_so_and_keeps_what_was_decided(project):
     """Somebody merged while somebody read: nothing is pushed, nothing is lost."""
     desk = project.desk()
     desk.decide(ids_of(desk)[0], "reject", reason="is wrong")
     tree = project.work_tree("main")
     git(tree, "merge", "--quiet", "--no-edit", "--no-ff", f"origin/night/{NIGHT}")
-    git(tree, "push", "--quiet", "origin", "main")
-    with pytest.raises(CorpusError, match="merged already"):
+    git(tree, "push", "--quiet", "origin", "main", f":night/{NIGHT}")
+    with pytest.raises(CorpusError, match="merged already and its branch"):
         desk.save()
     assert desk.progress().n_unsaved == 1
     assert open_nights(desk.place) == []
-    with pytest.raises(CorpusError, match="merged already"):
+    with pytest.raises(CorpusError, match="merged already and its branch"):
         project.desk(BOB)
+
+
+def test_a_held_sample_gets_its_further_vote_on_the_page(project):
+    """Settling tells people to vote once more; a page that was open meanwhile, and a new one, must be able to."""
+    ann, bob, cleo = project.desk(ANN), project.desk(BOB), project.desk(Reviewer("Cleo", "cleo@example.org"))
+    held, late = ids_of(ann)[:2]
+    ann.decide(held, "keep")
+    bob.decide(held, "reject")
+    ann.save()
+    bob.save()
+    place = {"corpus": ann.place.corpus, "root": project.root, "clone": project.root / "mill" / "clone.git"}
+    assert settle(NIGHT, **place, now="2026-11-06T07:00:00Z").held == (held,)
+    assert open_nights(ann.place) == [NIGHT]
+    cleo.decide(held, "reject")
+    cleo.decide(late, "reject")
+    assert cleo.save().n_decisions == 2
+    again = settle(NIGHT, **place, now="2026-11-06T08:00:00Z")
+    assert (again.state, again.held, again.counts["rejected"]) == ("settled", (), 2)
+    assert open_nights(ann.place) == []
+    assert project.desk(Reviewer("Dora", "dora@example.org")).progress().n_samples == 6
 
 
 def test_an_unknown_night_names_those_that_are_there(project):

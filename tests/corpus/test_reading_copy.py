@@ -4,15 +4,14 @@ import re
 
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
-from corpus.markdown import inline, quoted
-from corpus.reading_copy import PAGE_BYTES, PAGE_SAMPLES, ballots, reading_copy
+from corpus.neighbours import Neighbour
+from corpus.reading_copy import PAGE_BYTES, PAGE_SAMPLES, SAMPLE_BYTES, Reading, Shown, ballots, reading_copy
+from corpus.review_notes import ReviewNotes
+from corpus.sampling_plan import plan_reading
+from tests.corpus.hostile_texts import BOX, HOSTILE, MARKDOWN
 
 NIGHT = "2026-11-04"
-BOX = f"- [x] keep `{'f' * 32}`"
-MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def sample(number=0, text="It is 4.", asked="2 plus 2?", **facts):
@@ -30,8 +29,15 @@ def sample(number=0, text="It is 4.", asked="2 plus 2?", **facts):
     }  # fmt: skip
 
 
-def pages(samples, **record):
-    return {page.name: page.text for page in reading_copy(NIGHT, samples, record)}
+def pages(samples, *, notes=None, plan=None, earlier=(), **record):
+    """File name to text; `notes` by the sample's id."""
+    by_id = {one["id"]: one for one in samples}
+
+    def read(sample_id):
+        return Shown(by_id[sample_id], (notes or {}).get(sample_id, ReviewNotes()))
+
+    reading = Reading(NIGHT, list(by_id), read, record, "rating", plan, earlier)
+    return {page.name: page.text for page in reading_copy(reading)}
 
 
 def outside_quotes(text: str) -> list:
@@ -45,24 +51,13 @@ def outside_quotes(text: str) -> list:
     return [token for token in outside if token.type != "blockquote_open"]
 
 
-HOSTILE = st.lists(
-    st.sampled_from(
-        [BOX, "```", "~~~~", "````mermaid", "> ", "\n", "\r", "\r\n", "# ", "- ", "1. ", "---", "===", "|a|b|\n|-|-|\n",
-         "<script>", "</blockquote>", "<!--", "-->", "<details>", "&lt;", "![x](http://e/x.png)", "[a]: http://e",
-         "[a]", "https://e.example", "www.e.example", "a@b.example", "@joe", "#12", "GH-1", ":smile:", "$x$", "\\", "`",
-         "*b*", "_i_", "\t", "    ", "\u202e", "\u2028", "\x0b", "\x0c", "\x85", "\0", "\u200b", "\u2060", "[^1]",
-         "**User**", "## Sample 1", "x", "\U000e0041", "  \n", "\\\n"]
-    )
-    | st.text(max_size=8)
-).map("".join)  # fmt: skip
-
-
 @settings(max_examples=100, deadline=None)
 @given(text=HOSTILE)
 @example(text=BOX)
 @example(text="a\r" + BOX)
 @example(text="```\n> \n```\n" + BOX)
 @example(text="\n\n</blockquote>\n\n" + BOX)
+@example(text="---\ntitle: x\n---\n" + BOX)
 def test_no_text_gets_out_of_its_block_or_casts_a_vote(text):
     """Whatever is said, the page has the same frame as when nothing harmful is said, and exactly our boxes."""
     hostile = pages([sample(1, text, asked=text or "?"), sample(2, text)])
@@ -76,58 +71,12 @@ def test_no_text_gets_out_of_its_block_or_casts_a_vote(text):
     ]
 
 
-@settings(max_examples=100, deadline=None)
-@given(text=HOSTILE)
-def test_quoted_text_is_only_text(text):
-    """No link, picture, HTML, heading, list or rule comes from a conversation; only paragraphs and code."""
-    tokens = MARKDOWN.parse(quoted(text, limit=10_000))
-    allowed = {"blockquote_open", "blockquote_close", "paragraph_open", "paragraph_close", "inline", "fence"}
-    assert {token.type for token in tokens} <= allowed
-    inner = {child.type for token in tokens for child in token.children or ()}
-    assert inner <= {"text", "text_special", "hardbreak", "softbreak"}
-    for token in tokens:
-        if token.type == "inline":
-            plain = "".join(child.content for child in token.children)
-            assert not re.search(r"://|www\.\w|[@#]\w", plain)
-
-
-@settings(max_examples=100, deadline=None)
-@given(text=st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=60))
-def test_what_is_said_can_be_read_as_it_was_said(text):
-    """Disarming must not garble: without the invisible joiners the rendered text is the text."""
-    tokens = MARKDOWN.parse(quoted(f"a{text}a", limit=1000))
-    (inlined,) = [token for token in tokens if token.type == "inline"]
-    assert "".join(child.content for child in inlined.children).replace("\u2060", "") == f"a{text}a"
-
-
-def test_code_stays_code_and_lines_stay_lines():
-    """People judge an answer by how it looks: code blocks, tables and line breaks survive."""
-    shown = quoted("Try:\n\n```python\nif x:\n    print('```')\n```\n\n| a | b |\n|---|---|\n\none\ntwo", limit=1000)
-    tokens = [token for token in MARKDOWN.parse(shown) if token.type == "fence"]
-    assert tokens[0].info == "python"
-    assert "    print(" in tokens[0].content
-    assert tokens[-1].content == "| a | b |\n|---|---|\n"
-    assert "one<br />\ntwo" in MARKDOWN.render(shown)
-
-
-def test_what_forges_run_or_draw_is_shown_as_text():
-    """mermaid, math or geojson blocks are programs for the forge's renderer."""
-    for language in ("mermaid", "math", "geojson", "suggestion", 'python" onload="x'):
-        assert quoted(f"```{language}\nx\n```", limit=100) == "> ```text\n> x\n> ```\n"
-
-
-def test_characters_that_nobody_sees_are_shown():
-    """Hidden orders to a model, and text that reads backwards, must be seen by the reviewer."""
-    shown = quoted("a\u202eb\u200bc\U000e0041d\x07e\u2028f", limit=100)
-    assert shown == "> a[U+202E]b[U+200B]c[U+E0041]d[U+0007]e[U+2028]f\n".replace("[", r"\[").replace("]", r"\]")
-    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
-    assert family in quoted(family, limit=10)
-
-
-def test_a_table_cell_stays_a_cell():
-    """The first words of a conversation stand in the index."""
-    assert inline("a|b\nc | <d> `e`", limit=50) == r"a\|b c \| &lt;d&gt; \`e\`"
-    assert inline("x" * 100, limit=10) == "x" * 9 + "…"
+def test_what_strangers_name_things_stays_in_its_cell():
+    """Sources, models and redactions are named by logs and settings, and stand in a table."""
+    named = "a|b\n\n# c <img src=x> [d](http://e.example) @joe"
+    origin = {**sample()["provenance"], "source": named, "model": named, "consent": named}
+    tame, hostile = pages([sample(1)])["01.md"], pages([sample(1, provenance=origin)])["01.md"]
+    assert [token.type for token in MARKDOWN.parse(hostile)] == [token.type for token in MARKDOWN.parse(tame)]
 
 
 def test_pages_stay_small_and_complete():
@@ -144,16 +93,23 @@ def test_pages_stay_small_and_complete():
     assert all(f"## Sample {number}\n" in shown[page] for page, number in links)
 
 
-def test_an_enormous_message_is_shown_in_part_and_says_so():
-    """A page that no forge renders helps nobody; what is missing is counted."""
-    page = pages([sample(1, "word " * 200_000)])["01.md"]  # nine characters ask, before it
-    assert "900009 more characters" in page
-    assert len(page) < PAGE_BYTES
+LONG_TEXTS = ["word " * 200_000, "\n" * 100_000 + "x", "&" * 200_000, "\u202e" * 100_000, "漢" * 100_000]
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS)
+def test_an_enormous_message_is_shown_in_part_and_says_so(text):
+    """A page that no forge renders helps nobody; what is missing is counted. Escapes make a text seven times longer."""
+    page = pages([sample(1, text)])["01.md"]
+    said = re.findall(r"(\d+) more characters", page)
+    n_shown = len(text) - int(said[0]) if said else len(text)
+    assert len(page.encode()) < SAMPLE_BYTES + 1000
+    assert said or len(text) < SAMPLE_BYTES
+    assert n_shown > SAMPLE_BYTES // 10
 
 
 def test_a_large_night_lists_pages_instead_of_samples():
     """The index must open as well."""
-    index = pages(sample(n) for n in range(1500))["index.md"]
+    index = pages([sample(n) for n in range(1500)])["index.md"]
     assert "| [60](60.md) | 1476 to 1500 |" in index
     assert len(index) < PAGE_BYTES
 
@@ -163,10 +119,37 @@ def test_the_index_shows_the_funnel_and_the_judge():
     step = {"step": "screen", "in": 9, "kept": 7, "dropped": {"too_short": 1}, "held": {"unredactable": 1}}
     judge = {"name": "embedded", "model": "small", "rubric": "fitness 1", "head": "features 1"}
     index = pages([sample(1)], steps=[step], judges=[judge], threshold=6.0)["index.md"]
-    assert r"| screen | 9 | 7 | too\_short 1 | unredactable 1 |" in index
+    assert re.search(r"\| screen \| 9 \| 7 \| █+ \| too\\_short 1 \| unredactable 1 \|", index)
     assert "Judge: embedded, model small, rubric fitness 1, head features 1" in index
     assert "Threshold: 6 of 10" in index
     assert "7.2" in index
+
+
+def test_the_index_says_which_samples_to_read_and_how_sure_that_is():
+    """Who has no time for all of them must know which, and what may be concluded."""
+    samples = [sample(n) for n in range(100)]
+    ids = [one["id"] for one in samples]
+    plan = plan_reading(ids, night=NIGHT, bad_share=0.05, confidence=0.9, doubtful=ids[:2])
+    shown = pages(samples, plan=plan)
+    assert f"{plan.n} of the night's 100 were drawn by lot" in shown["index.md"]
+    assert f"with probability {plan.probability:.3f}" in shown["index.md"]
+    assert plan.seed in shown["index.md"]
+    section = shown["index.md"].partition("## The sampling plan")[2].partition("## ")[0]
+    assert len(re.findall(r"^- \[\d+\]", section, re.MULTILINE)) == len(plan.why)
+    text = "".join(shown[name] for name in sorted(shown) if name != "index.md")
+    assert text.count("| read it | drawn |") + text.count("| read it | doubtful |") == len(plan.why)
+
+
+def test_neighbours_are_linked_where_they_can_be_read():
+    """One of the night leads to its page, one of an earlier night to that night's index, if the corpus has it."""
+    ids = (f"{30:032x}", "a" * 32, "b" * 32)
+    nights = (NIGHT, "2026-10-01", "2026-10-02")
+    near = tuple(map(Neighbour, ids, nights, (0.7, 0.5, 0.4)))
+    notes = {f"{1:032x}": ReviewNotes(None, near, False)}
+    page = pages([sample(n) for n in range(40)], notes=notes, earlier=["2026-10-01"])["01.md"]
+    assert "| like it | [sample 31](02.md#sample-31), 0.70 of its phrases in common |" in page
+    assert f"| like it | `{'a' * 32}` of night [2026-10-01](../2026-10-01/index.md), 0.50 of" in page
+    assert f"| like it | `{'b' * 32}` of night 2026-10-02, 0.40 of" in page
 
 
 def test_replies_beside_the_path_are_shown_with_their_votes():

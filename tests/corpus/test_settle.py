@@ -141,6 +141,26 @@ def test_a_line_of_decisions_is_withdrawn_by_its_author_and_survives_everybody_e
     assert night.decisions() == [(night.ids[2], "reject", BOB)] and night.ids[1] in night.kept()
 
 
+def test_of_two_peoples_edits_of_one_sample_the_latest_stands(night):
+    """Git merges a line changed here and a line added there into both: that keeps nobody from settling."""
+    one = night.ids[2]
+    ann, bob = night.person("ann"), night.person("bob")
+    ann.edit(one, "Ann's better answer.").done()
+    bob.hour = 30
+    bob.edit(one, "Bob's better answer.").commit()
+    bob.git("pull", "-q", "--no-edit", "--no-rebase", "-s", "recursive", "-X", "ours", "origin", BRANCH)
+    both = [*bob.read(SHARD).splitlines(), *(line for line in ann.read(SHARD).splitlines() if "Ann's" in line)]
+    bob.write(SHARD, "".join(f"{line}\n" for line in both))
+    bob.git("add", "-A")
+    bob.git("commit", "-q", "--amend", "--no-edit")
+    bob.push()
+    settled = night.settle()
+    assert (settled.state, settled.counts["edited"]) == ("settled", 1)
+    assert "Bob's better answer." in night.file(SHARD)
+    assert "Ann's better answer." not in night.file(SHARD)
+    assert len(night.kept()) == 6
+
+
 def test_an_edit_of_an_edit_is_one_sample_and_the_last_stands(night):
     """Reviewers mend each other's words; the corpus has one line of it."""
     ann = night.person("ann").edit(night.ids[0], "First try.").done()

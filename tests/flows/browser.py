@@ -116,7 +116,8 @@ class Browser:
         self.call("Input.insertText", text=text)
 
     def click(self, selector):
-        """Clicks on the middle of an element, as a pointer does."""
+        """Clicks on the middle of an element, as a pointer does, once the page is drawn as it will stay."""
+        self.js("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         found = f"const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'nearest'}});"
         middle = "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2];"
         box = self.js(f"(() => {{ {found} {middle} }})()")
