@@ -177,7 +177,8 @@ class LocalTraces:
 def records_of(var: Path, kind: str, releases: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
     """The experts, rounds or exports (`kind` is their folder in `var`) made of one of these releases: name and record.
 
-    A record is a JSON object whose `release` is a tag, or has one under `tag`; its name is its `name`, else the file's.
+    A record is a JSON object whose `release` is a tag, or has one under `tag`; its name is its `name`, else
+    the file's path below the folder, without its ending.
 
     Raises:
         InputError: a record is damaged.
@@ -190,5 +191,6 @@ def records_of(var: Path, kind: str, releases: Collection[str]) -> list[tuple[st
             raise InputError(f"{file} is damaged ({error}); mend or remove it") from error
         release = plain.get("release") if isinstance(plain, dict) else None
         if (release.get("tag") if isinstance(release, dict) else release) in releases:
-            found.append((str(plain.get("name") or file.stem), plain))
+            name = file.relative_to(var / kind).with_suffix("").as_posix()
+            found.append((str(plain.get("name") or name), plain))
     return found

@@ -34,6 +34,7 @@ COMMANDS = {
     "settle": "flows.review_commands:settle",
     "reviewers": "flows.review_commands:reviewers",
     "release": "flows.release_commands:release",
+    "trigger": "flows.trigger_commands:trigger_command",
     "retract": "flows.retract_commands:retract",
     "migrate": "flows.migrate_commands:migrate",
     "export": "flows.export_commands:export",

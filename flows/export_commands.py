@@ -64,7 +64,7 @@ def export(
     form = format_named(format_name, kind)
     project = require_project(config)
     asked = Asked(tag=tag, commit="", form=form, kind=kind, experts=experts, with_weak=weak)
-    exported = _export(project, asked, output)
+    exported = export_release(project, asked, output)
     _tell(exported, asked, output)
     if as_json:
         print_json(_plain(exported, asked, output))
@@ -83,7 +83,8 @@ def _list(as_json: bool) -> int:
     return DONE
 
 
-def _export(project: Project, asked: Asked, output: Path) -> Exported:
+def export_release(project: Project, asked: Asked, output: Path) -> Exported:
+    """Writes one export of a release; what was withdrawn since is left out. Raises as `corpus.export.write.export`."""
     corpus = project.settings.corpus
 
     def run(store: Clone) -> Exported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 import orjson
 from rich.table import Table
 
+from corpus.relatives import SHORTEST_ID
 from flows.cli import json_option
 from flows.console import DONE, DONE_BUT_HELD, print_json, printable, say, stderr
 from flows.nights import Night, all_nights
@@ -30,18 +32,19 @@ def status(config: Path | None, as_json: bool) -> int:
     project = require_project(config)
     nights = [_summary(night) for night in all_nights(project)]
     corpus, problem = _corpus(project)
-    rounds = list(_rounds(project))
+    rounds, coming = list(_rounds(project)), _next_release(project)
     if nights:
         _print_nights(nights)
     else:
         say("no night was run yet; `gristmill run` runs one")
-    for line in [*_corpus_lines(corpus), *([f"corpus: {problem}"] if problem else []), *_round_lines(rounds)]:
+    problems = [f"corpus: {problem}"] if problem else []
+    for line in [*_corpus_lines(corpus), *problems, *_next_release_lines(coming), *_round_lines(rounds)]:
         say(line)
     for line in _warnings(nights):
         say(line)
     if as_json:
         known = {"root": str(project.root), "corpus": project.settings.corpus.remote, "nights": nights}
-        print_json({**known, "standing": corpus, "problem": problem, "rounds": rounds})
+        print_json({**known, "standing": corpus, "problem": problem, "next_release": coming, "rounds": rounds})
     waits = any(night["held"] or night["alarms"] for night in nights) or bool(problem) or _is_waiting(corpus, rounds)
     return DONE_BUT_HELD if waits else DONE
 
@@ -90,6 +93,18 @@ def _rounds(project: Project) -> Iterator[dict[str, Any]]:
             yield {"round": file.stem, **plain}
 
 
+def _next_release(project: Project) -> dict[str, Any] | None:
+    """How far the next release that is cut by itself has come together; None when none is, or nobody knows."""
+    from flows.trigger import due_release
+
+    n_wanted = project.settings.release.min_new_samples
+    try:
+        found, unsettled = due_release(project) if n_wanted else (None, [])
+    except CorpusError:  # told already where the corpus stands
+        return None
+    return {**found.to_json(), "n_wanted": n_wanted, "unsettled": unsettled} if found else None
+
+
 def _print_nights(nights: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     numbers = ("in", "proposed", "dropped", "held")
@@ -114,17 +129,28 @@ def _corpus_lines(corpus: dict[str, Any] | None) -> Iterator[str]:
             f"  open: night/{night['night']}, {night['n_samples']} samples, {night['n_decided']} decided, "
             f"{night['n_undecided']} undecided{held}"
         )
+    for night, n in corpus["held"].items():
+        yield f"  held: {n} of {night} wait for another vote: `gristmill review {night}`"
     release = corpus["release"]
     yield f"  last release: {release['tag']} of {release['released_on']}" if release else "  no release yet"
     if corpus["n_tombstones"]:
         yield f"  withdrawn: {corpus['n_tombstones']} tombstones, the last of {corpus['last_retraction'][:10]}"
 
 
+def _next_release_lines(coming: dict[str, Any] | None) -> Iterator[str]:
+    if coming:
+        waits = f"; it waits until {', '.join(coming['unsettled'])} is settled" if coming["unsettled"] else ""
+        yield f"  next release: {coming['n_new']:,} of {coming['n_wanted']:,} new samples{waits}"
+
+
 def _round_lines(rounds: list[dict[str, Any]]) -> Iterator[str]:
     for one in rounds:
-        if one.get("state") not in ("started", "done"):
+        if one.get("state") not in ("started", "done", "dropped"):
             why = f": {one['message']}" if one.get("message") else ""
-            yield f"round {one['round']}: {one.get('state', 'waiting')}{why}"
+            tries = f" ({one['n_failed']} failed)" if one.get("n_failed") else ""
+            yield f"round {one['round']}: {one.get('state', 'waiting')}{tries}{why}"
+            if one.get("remedy"):
+                yield f"  {one['remedy']}"
 
 
 def _warnings(nights: list[dict[str, Any]]) -> Iterator[str]:
@@ -136,7 +162,7 @@ def _warnings(nights: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _is_waiting(corpus: dict[str, Any] | None, rounds: list[dict[str, Any]]) -> bool:
-    has_held = any(night["n_held"] for night in corpus["open_nights"]) if corpus else False
+    has_held = any(night["n_held"] for night in corpus["open_nights"]) or bool(corpus["held"]) if corpus else False
     return has_held or any(True for _ in _round_lines(rounds))
 
 
@@ -168,22 +194,30 @@ def explain(config: Path | None, identifier: str, as_json: bool) -> int:
     return DONE
 
 
-def _short(key: str, value: Any) -> str:
-    """A value as a person compares it; --json has commits in full."""
-    return str(value)[:12] if key == "commit" else str(value)
+def _short(value: Any) -> str:
+    """A value as a person compares it; --json has ids and commits in full."""
+    return re.sub(r"(?<![0-9a-f])([0-9a-f]{12})[0-9a-f]{20,52}(?![0-9a-f])", r"\1", str(value))
 
 
 def _print_life(told: dict[str, Any]) -> None:
+    """An event a row; whose it is only where an edit or a longer record made several samples of one conversation."""
+    has_several = len({event["sample_id"] for event in told["events"]} - {None, ""}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in ("when", "what", ""):
+    for column in ("when", *(("sample",) if has_several else ()), "what"):
         table.add_column(column, no_wrap=True)
     table.add_column("facts", overflow="fold")
     for event in told["events"]:
-        facts = ", ".join(
-            f"{key} {_short(key, value)}" for key, value in event["facts"].items() if value not in (None, "")
-        )
-        cells = (event["at"] or event["night"] or "", event["step"], event["outcome"], facts)
+        when = _minute(event["at"] or event["night"] or "")
+        facts = (f"{key} {_short(value)}" for key, value in event["facts"].items() if value not in (None, "", "{}"))
+        sample = ((event["sample_id"] or "")[:SHORTEST_ID],) if has_several else ()
+        what = event["step"] if event["step"].endswith(event["outcome"]) else f"{event['step']} {event['outcome']}"
+        cells = (when, *sample, what, ", ".join(facts))
         table.add_row(*(printable(str(cell)).replace("[", r"\[") for cell in cells))
     stderr().print(table)
     if told["problem"]:
         say(f"the corpus was not asked: {told['problem']}")
+
+
+def _minute(instant: str) -> str:
+    """An instant or a date, for people: no seconds."""
+    return instant[:16].replace("T", " ")

@@ -26,41 +26,24 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed
 from prefect.types.entrypoint import EntrypointType
 
-from corpus.forge import ForgeRefused
 from corpus.stages import STEPS
 from flows import learning, road
 from flows.judge_round import judge_round
 from flows.nights import Night, begin_night, checked_date, end_night, find_night, only_one, reopened, tonight
+from flows.passing import RETRIED
 from flows.prefect_local import end_with_parent, local_prefect, quiet_console
 from flows.pull_requests import forge_of
+from flows.serving import SETTLE, WebhookDoor, knocked_at, served_beside
 from flows.settings_file import Project, read_project
+from flows.settle import settle
 from flows.step_keys import step_key
 from judges.choose import learner_settings
-from schemas.errors import CorpusError, GristmillError, JudgeError
+from schemas.errors import GristmillError
 
 STORE = "gristmill-store"
 """The concurrency limit on the project's local stores (SQLite, DuckDB): each has one writer."""
 
 
-def _is_passing(task: Any, run: Any, state: State) -> bool:
-    """Whether trying again may help: the network or the disk, never wrong data or settings."""
-    try:
-        state.result()
-    except ForgeRefused:
-        return False
-    except (CorpusError, JudgeError, OSError):
-        return True
-    except Exception:  # not passing: the flow raises it as it is
-        return False
-    return False
-
-
-_RETRIED: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": [2, 10],
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": _is_passing,
-}
 _REUSED: dict[str, Any] = {
     "cache_key_fn": lambda _, given: given["key"],
     "persist_result": True,
@@ -71,7 +54,7 @@ _REUSED: dict[str, Any] = {
 def _step_task(step: str) -> Task[[str, str, str], dict[str, Any]]:
     """The task of one step: runs it on the night's files and gives its counts."""
 
-    @task(name=step, **_RETRIED, **_REUSED)
+    @task(name=step, **RETRIED, **_REUSED)
     def run(config: str, date: str, key: str) -> dict[str, Any]:
         project = read_project(Path(config))
         with concurrency(STORE):
@@ -83,7 +66,7 @@ def _step_task(step: str) -> Task[[str, str, str], dict[str, Any]]:
 TASKS = {step: _step_task(step) for step in STEPS}
 
 
-@task(name="meet the corpus", **_RETRIED)
+@task(name="meet the corpus", **RETRIED)
 def meet_corpus(config: str) -> str:
     """Learns what the corpus holds and what was withdrawn; gives the commit of its base branch."""
     project = read_project(Path(config))
@@ -91,7 +74,7 @@ def meet_corpus(config: str) -> str:
         return road.meet_corpus(project)
 
 
-@task(name="watch for drift", **_RETRIED)
+@task(name="watch for drift", **RETRIED)
 def watch_drift(config: str, date: str) -> list[str]:
     """Compares the night with those before it; gives the alarms. A night that ended keeps what was found then."""
     project = read_project(Path(config))
@@ -99,7 +82,7 @@ def watch_drift(config: str, date: str) -> list[str]:
         return learning.watch_drift(project, find_night(project, date))
 
 
-@task(name="propose", **_RETRIED)
+@task(name="propose", **RETRIED)
 def propose(config: str, date: str) -> dict[str, Any]:
     """Commits the samples on the night's branch; idempotent."""
     project = read_project(Path(config))
@@ -202,11 +185,12 @@ def _limit_store() -> None:
         client.upsert_global_concurrency_limit_by_name(STORE, 1)
 
 
-def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -> None:
+def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None], door: WebhookDoor | None = None) -> None:
     """Runs the night at `night.cron` until the process is stopped; `on_ready` is told where Prefect's page is.
 
-    The judge's round is played at `judge_round.cron`, if the judge of the settings can learn. The
-    schedule has a server of its own, so that `gristmill run` by hand works beside it.
+    The judge's round is played at `judge_round.cron`, if the judge of the settings can learn. Finished nights are
+    settled at `release.cron`, beside a night that runs, and when a forge knocks at the door. The schedule has a server
+    of its own, so that `gristmill run` by hand works beside it.
     """
     settings = project.settings.night
     with local_prefect(project.var / "prefect-schedule", schedules=True):
@@ -215,8 +199,11 @@ def serve_nights(project: Project, on_ready: Callable[[dict[str, Any]], None]) -
         if learner_settings(project.settings.judge, project.settings.judges):
             deployments.append(_deployment(judge_round, "judge-round", project.settings.judge_round.cron, project))
         page = str(get_current_settings().api.url).removesuffix("/api")
-        on_ready({"page": page, "cron": settings.cron, "timezone": settings.timezone})
-        serve(*deployments, print_starting_message=False, pause_on_shutdown=False, limit=1)
+        settling = _deployment(settle, SETTLE, project.settings.release.cron, project)
+        with served_beside(settling), knocked_at(door) as webhook:
+            facts = {"page": page, "cron": settings.cron, "timezone": settings.timezone, "webhook": webhook}
+            on_ready({**facts, "settle_cron": project.settings.release.cron})
+            serve(*deployments, print_starting_message=False, pause_on_shutdown=False, limit=1)
 
 
 def _deployment(served: Flow[..., State], name: str, cron: str, project: Project) -> RunnerDeployment:

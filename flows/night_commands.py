@@ -11,7 +11,7 @@ from flows.cli import json_option
 from flows.console import DONE, exit_code, print_funnel, print_json, say
 from flows.nights import checked_date, find_night, tonight
 from flows.settings_file import require_project, resolved_settings
-from schemas.errors import SettingsError
+from schemas.errors import GristmillError, SettingsError
 
 
 @click.command()
@@ -50,24 +50,40 @@ def run(config: Path | None, night: str | None, as_json: bool) -> int:
 
 
 @click.command()
+@click.option("--webhook", metavar="[HOST:]PORT", help="Listen there for the forge's webhook; this machine if no host.")
 @json_option
 @click.pass_obj
-def serve(config: Path | None, as_json: bool) -> int:
-    """Run the night on schedule (`night.cron` of the settings) until stopped, with Prefect's page to look at.
+def serve(config: Path | None, webhook: str | None, as_json: bool) -> int:
+    """Run everything on schedule until stopped, with Prefect's page to look at.
+
+    The night runs at night.cron. At release.cron nights that people are done with are merged, a release that is due is
+    cut, and rounds that wait are tried again, as `gristmill trigger` does. With --webhook the forge tells when it is
+    time to look: set its webhook to /webhook there, with the secret that GRISTMILL_FORGE_WEBHOOK_SECRET holds.
 
     \b
     Example:  gristmill serve
+              gristmill serve --webhook 8765
     """
     project = require_project(config)
     from flows.night import serve_nights
+    from flows.serving import door_of
+    from flows.trigger import check_round
 
-    def on_ready(facts: dict[str, str]) -> None:
+    try:
+        check_round(project)
+    except GristmillError as error:  # nights and merging go on without rounds
+        say(f"no round can be started: {error}")
+
+    def on_ready(facts: dict[str, str | None]) -> None:
         say(f"the night runs at cron {facts['cron']!r} ({facts['timezone']}); Ctrl-C ends it")
+        say(f"finished nights are merged and releases cut at cron {facts['settle_cron']!r}")
+        if facts["webhook"]:
+            say(f"the forge's webhook is listened for at {facts['webhook']}")
         say(f"Prefect's page: {facts['page']}")
         if as_json:
             print_json(facts)
 
-    serve_nights(project, on_ready)
+    serve_nights(project, on_ready, door_of(project, webhook) if webhook else None)
     return DONE
 
 

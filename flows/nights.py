@@ -174,14 +174,14 @@ def complete_before(project: Project, night: Night) -> list[Path]:
 
 
 @contextmanager
-def only_one(project: Project) -> Iterator[None]:
-    """Holds the project's lock: one night at a time; the system frees it when the process dies.
+def only_one(project: Project, name: str = "lock") -> Iterator[None]:
+    """Holds a lock of the project, that of its nights unless named; the system frees it when the process dies.
 
     Raises:
         GristmillError: another process holds it.
     """
     project.var.mkdir(parents=True, exist_ok=True)
-    with (project.var / "lock").open("a+") as file:
+    with (project.var / name).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 
 from schemas.errors import SettingsError, nearest
 from schemas.forge_address import has_password, no_such_kind, url_problems
+from schemas.release import tag_problem
+from schemas.round import COMMAND_PLACES, TAG_PLACES, placeholder_problems, webhook_problems
 
 _VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 """The name of an environment variable; tokens have small letters, so one written in its place is refused."""
@@ -71,6 +73,11 @@ class ForgeSettings(_Table):
     token_env: str = Field(
         "GRISTMILL_FORGE_TOKEN", pattern=_VARIABLE, description="environment variable that holds the token"
     )
+    webhook_secret_env: str = Field(
+        "GRISTMILL_FORGE_WEBHOOK_SECRET",
+        pattern=_VARIABLE,
+        description="environment variable with the secret of the forge's webhook, for `gristmill serve --webhook`",
+    )
 
 
 class ScreenSettings(_Table):
@@ -107,6 +114,12 @@ class JudgeSettings(_Table):
         "[[judges]] together; cascade: the next of [[judges]] only where the one before is unsure",
     )
     threshold: float = Field(6.0, ge=1, le=10, description="of 10; conversations rated below are dropped")
+    min_intact: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="of what is rated well: the embedded judge's probability that no answer is damaged; below: dropped",
+    )
     rubric: str | None = Field(None, description="path of a rubric TOML; absent: judges/rubrics/fitness.toml")
     model: str | None = Field(None, description="path of a GGUF file; absent: the packaged SmolLM2-135M-Instruct")
     head: str | None = Field(
@@ -231,19 +244,38 @@ class ReleaseSettings(_Table):
     min_new_samples: int = Field(
         0, ge=0, description="so many new samples since the last release cut the next by themselves; 0: only by hand"
     )
+    tag: str = Field(
+        "{night}", description="name of a release cut by itself: {night} is its newest night, {number} counts releases"
+    )
+    cron: str = Field(
+        "*/15 * * * *", description="when `gristmill serve` settles finished nights, releases, and tries rounds again"
+    )
     next_round: Literal["none", "command", "webhook", "deployment"] = Field(
         "none", description="what a release that was cut by itself starts: a command, a webhook or a Prefect deployment"
     )
-    export_format: str = Field("huggingface", description="format of the export that the next round gets")
-    command: tuple[str, ...] = Field(
-        (), description="for next_round command: program and arguments; {export}, {tag} and {manifest} are filled in"
+    exports: tuple[str, ...] = Field(
+        ("huggingface/sft",),
+        min_length=1,
+        description="exports that the next round gets, format/kind; `gristmill export --list` shows them",
     )
-    webhook_url: str | None = Field(None, description="for next_round webhook: where the signed manifest is posted")
+    command: tuple[str, ...] = Field(
+        (),
+        description="for next_round command: program and arguments, run without a shell; {export} (folder of the first "
+        "export), {exports} (folder of all), {tag} and {manifest} are filled in",
+    )
+    command_timeout_s: float = Field(
+        86_400.0, gt=0, description="for next_round command: seconds before it is ended and counts as failed; a day"
+    )
+    webhook_url: str | None = Field(None, description="for next_round webhook: where the round's manifest is posted")
     webhook_secret_env: str = Field(
-        "GRISTMILL_WEBHOOK_SECRET", pattern=_VARIABLE, description="environment variable with the webhook's secret"
+        "GRISTMILL_WEBHOOK_SECRET",
+        pattern=_VARIABLE,
+        description="for next_round webhook: environment variable with the secret that signs what is posted",
     )
     deployment: str | None = Field(
-        None, description='for next_round deployment: flow and deployment, for example "round/nightly"'
+        None,
+        pattern=r"^[^/]+/[^/]+$",
+        description='for next_round deployment: flow and deployment, for example "train/nightly"',
     )
 
 
@@ -292,6 +324,9 @@ def parse_settings(tables: Mapping[str, Any], *, file: str = "gristmill.toml") -
     if wrong := list(_forge_problems(settings)):
         lines = "\n".join(f"  {line}" for line in wrong)
         raise SettingsError(f"{file} has settings of the forge that cannot be used:\n{lines}")
+    if wrong := list(_round_problems(settings.release)):
+        lines = "\n".join(f"  {line}" for line in wrong)
+        raise SettingsError(f"{file} has settings of the next round that cannot be used:\n{lines}")
     if wrong := list(judge_problems(settings.judge, settings.judges)):
         lines = "\n".join(f"  {line}" for line in wrong)
         raise SettingsError(f"{file} names judges that cannot work:\n{lines}")
@@ -367,13 +402,28 @@ def _forge_problems(settings: Settings) -> Iterator[str]:
         yield from url_problems(forge.url)
 
 
+def _round_problems(release: ReleaseSettings) -> Iterator[str]:
+    """What keeps the next round from being started."""
+    needed = {"command": "command", "webhook": "webhook_url", "deployment": "deployment"}.get(release.next_round)
+    if needed and not getattr(release, needed):
+        yield f'release.next_round is "{release.next_round}" and needs release.{needed}'
+    yield from placeholder_problems("release.command", release.command, COMMAND_PLACES)
+    yield from placeholder_problems("release.tag", [release.tag], TAG_PLACES)
+    if not any(f"{{{name}}}" in release.tag for name in TAG_PLACES):
+        yield f"release.tag is {release.tag!r:.80}; with {{night}} or {{number}} in it each release has its own name"
+    elif problem := tag_problem(release.tag.replace("{night}", "2026-11-04").replace("{number}", "1")):
+        yield f"release.tag is {release.tag!r:.80}; the name of a release {problem}"
+    if release.webhook_url is not None:
+        yield from webhook_problems(release.webhook_url)
+
+
 def _explained(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             key = str(problem["loc"][-1])
             yield f"{place}: no such setting{nearest(key, _known_keys(problem['loc'][:-1]))}"
-        elif place.endswith("token_env") and problem["type"] == "string_pattern_mismatch":
+        elif place.endswith(("token_env", "secret_env")) and problem["type"] == "string_pattern_mismatch":
             yield f"{place}: is no name of an environment variable; never write the token itself here"
         elif place == "forge.kind" and isinstance(found := problem["input"], str):
             yield f"{place}: {no_such_kind(found)}"

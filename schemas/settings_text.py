@@ -36,8 +36,8 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("night", "subject_key_file"): "subject.key",
     ("release", "signing_key"): "release_key",
     ("release", "allowed_signers"): "allowed_signers",
-    ("release", "webhook_url"): "https://train.example.org/round",
-    ("release", "deployment"): "round/nightly",
+    ("release", "webhook_url"): "https://train.example.org/rounds",
+    ("release", "deployment"): "train/nightly",
 }
 """What to show for keys without a default."""
 

@@ -14,9 +14,25 @@ from corpus.remote import Remote
 from schemas.errors import SettingsError
 from schemas.settings import ForgeSettings
 
-__all__ = ["Clock", "Forge", "ForgeRefused", "ForgeUnavailable", "PullRequest", "make_forge"]
+__all__ = ["Clock", "Forge", "ForgeRefused", "ForgeUnavailable", "PullRequest", "make_forge", "project_name"]
 
 _HOMES = {"github": "https://github.com", "gitlab": "https://gitlab.com"}
+
+
+def project_name(settings: ForgeSettings, remote: Remote) -> str:
+    """The project on the forge, owner/name: that of the settings, else what the corpus's address says.
+
+    Raises:
+        SettingsError: it cannot be told.
+    """
+    project = settings.project
+    if project is None and remote.path is None and settings.kind != "none":
+        project = project_of(remote.address, settings.url or _HOMES[settings.kind])
+    if project is None:
+        raise SettingsError(f"forge.project is not set, and {remote} does not say it; set it to owner/name")
+    if settings.kind != "gitlab" and project.count("/") != 1:
+        raise SettingsError(f"forge.project is {project!r}; on {settings.kind} it has the form owner/name")
+    return project
 
 
 def make_forge(
@@ -39,12 +55,7 @@ def make_forge(
     """
     if settings.kind == "none":
         return None
-    url = settings.url or _HOMES[settings.kind]
-    project = settings.project or (None if remote.path else project_of(remote.address, url))
-    if project is None:
-        raise SettingsError(f"forge.project is not set, and {remote} does not say it; set it to owner/name")
-    if settings.kind != "gitlab" and project.count("/") != 1:
-        raise SettingsError(f"forge.project is {project!r}; on {settings.kind} it has the form owner/name")
+    url, project = settings.url or _HOMES[settings.kind], project_name(settings, remote)
     access = access_of(settings.kind, settings.token_env, os.environ if environment is None else environment)
     if settings.kind == "github":
         from corpus.forge.github import GitHub  # noqa: PLC0415 (loaded only when named: with its HTTP library, 70 ms)

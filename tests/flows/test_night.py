@@ -131,7 +131,7 @@ def test_looking_back_answers_for_every_night_and_conversation(first_night):
     assert status["nights"][0]["proposed"] == answer["proposal"]["n_samples"]
     line = git(folder, "show", "night/2026-11-05:data/general/2026-11/2026-11-05.jsonl").splitlines()[0]
     _, life = gristmill(folder, "explain", json.loads(line)["id"])
-    assert [event["step"] for event in life["events"]][-1] == "propose"
+    assert [event["step"] for event in life["events"]][-1] == "proposed"
     _, page = gristmill(folder, "report")
     assert Path(page["outputs"][0]).read_text().startswith("<!doctype html>")
 
