@@ -1,8 +1,9 @@
-"""What a night's git work costs as the corpus grows: `python -m benchmarks.corpus_growth [SAMPLES ...] [-o FOLDER]`.
+"""What a night's git work costs as the corpus grows: `python -m benchmarks.corpus_growth [SAMPLES ...]`, see --help.
 
 A corpus is written through the product's own doors (`Objects.store` and `commit`): nights of 1,000 made-up samples of
 about 1,100 bytes, seeded, a shard, a page and a record each, all on the base branch. Then one night of 500 more is
-proposed from an up-to-date clone, another machine fetches that night, and a machine that has nothing clones it all.
+proposed from an up-to-date clone, another machine fetches that night, it is settled, and a machine that has nothing
+clones it all. `objects` are those that the proposal brought to the remote, trees included.
 
 A night's work should not grow with the corpus; what grows is what git must write of folders (one line a night) and look
 up (a pack's index, logarithmically). A clone should be linear in the data.
@@ -29,6 +30,7 @@ from corpus.objects import BlobSource
 from corpus.propose import propose
 from corpus.remote import remote_of
 from corpus.repository import base_commit, on_corpus
+from corpus.settle import settle
 from corpus.stage import StageWriter
 from schemas.canonical import canonical_bytes
 from schemas.settings import CorpusSettings
@@ -123,20 +125,27 @@ def measure(folder: Path, n_samples: int) -> dict[str, float]:
     grow_s, _ = timed(lambda: grow(root, ours, n_samples))
     remote = remote_of("corpus.git", root)
     clone_s, _ = timed(lambda: _fetch(Clone(remote, theirs), CORPUS.branch))
+    cloned = _n_bytes(theirs)
     night = (FIRST_NIGHT + timedelta(days=n_samples)).isoformat()
-    samples = tonight(folder / "samples.parquet", 10**9, night)
+    samples = tonight(folder / "samples.parquet", 10**9 + n_samples, night)
     record = {"settings_digest": "0" * 64, "steps": []}
-    before = _n_bytes(root / "corpus.git")
+    before, n_objects = _n_bytes(root / "corpus.git"), len(AllObjects(root / "corpus.git").everything())
     propose_s, done = timed(lambda: propose(samples, corpus=CORPUS, root=root, clone=ours, night=night, record=record))
     pushed = _n_bytes(root / "corpus.git") - before
+    proposed_objects = len(AllObjects(root / "corpus.git").everything()) - n_objects
     again_s, again = timed(lambda: propose(samples, corpus=CORPUS, root=root, clone=ours, night=night, record=record))
     assert (done.state, again.state) == ("proposed", "unchanged")
     fetch_s, _ = timed(lambda: _fetch(Clone(remote, theirs), f"night/{night}"))
     changed = Clone(remote, theirs).changes(done.base, str(done.commit), "data")
     assert [change.path for change in changed] == [f"data/general/{night[:7]}/{night}.jsonl"], "only the new shard"
+    settle_s, settled = timed(lambda: settle(night, corpus=CORPUS, root=root, clone=ours, now=f"{night}T12:00:00Z"))
+    assert settled.state == "settled", settled
     return {
         "samples": n_samples,
         "corpus_mb": before / 1e6,
+        "clone_mb": cloned / 1e6,
+        "objects": proposed_objects,
+        "settle_s": settle_s,
         "grow_s": grow_s,
         "propose_s": propose_s,
         "again_s": again_s,
@@ -159,8 +168,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("samples", nargs="*", type=int, default=[10_000, 100_000])
     parser.add_argument("-o", "--folder", type=Path, help="keep the corpus here, and go on from what is there")
+    parser.add_argument("--make", action="store_true", help="only make the corpus in FOLDER")
     given = parser.parse_args()
-    columns = ("samples", "corpus_mb", "grow_s", "propose_s", "again_s", "fetch_s", "pushed_mb", "clone_s")
+    if given.make and not given.folder:
+        parser.error("--make goes with --folder")
+    if given.make:
+        for n_samples in sorted(given.samples):
+            grow(given.folder / "project", given.folder / "project/var/clone.git", n_samples)
+        return
+    columns = ("samples", "corpus_mb", "clone_mb", "clone_s", "propose_s", "again_s", "settle_s", "objects")
+    columns += ("pushed_mb", "fetch_s", "grow_s")
     print("  ".join(f"{name:>10}" for name in columns))
     with tempfile.TemporaryDirectory(prefix="gristmill-growth-") as temporary:
         for n_samples in sorted(given.samples):

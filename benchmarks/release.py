@@ -1,8 +1,9 @@
 """release: MB/s end to end and peak memory on a made-up corpus with nights, contributors, near-duplicates and chains.
 
-    python -m benchmarks.release [N]      # samples; default 100,000
+    python -m benchmarks.release [N] [-o FOLDER] [--make] [--without-proof]      # samples; default 100,000
 
-The corpus is made first, in a process of its own, from a seed: some 2.3 KB a sample in nights of 500, words by Zipf's
+The corpus is made first, in a process of its own, from a seed, and kept in FOLDER if there is one, so that several runs
+measure the same; `--make` only makes it. It has some 2.8 KB a sample in nights of 500, words by Zipf's
 law, 5 in 100 samples nearly the same as an earlier one, 3 in 10 of a known contributor, 2 in 100 going on from another.
 The time is from `release` called to the tag at the remote: fetching the corpus into a fresh clone, reading, grouping,
 writing the shards of the splits, card and manifest, and pushing. Then `verify` makes it again from another fresh clone.
@@ -10,16 +11,18 @@ writing the shards of the splits, card and manifest, and pushing. Then `verify` 
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import resource
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -30,6 +33,8 @@ from corpus.repository import base_commit, init_corpus, on_corpus
 from corpus.verify import verify
 from schemas.canonical import canonical_bytes, short_id
 from schemas.settings import CorpusSettings, ReleaseSettings
+
+T = TypeVar("T")
 
 _PER_NIGHT = 500
 _NIGHTS_PER_COMMIT = 100
@@ -42,30 +47,47 @@ _JUDGE = dict.fromkeys(
 
 def main() -> int:
     """Prints the figures of one release and its proof."""
-    n = int(sys.argv[1].replace(",", "")) if len(sys.argv) > 1 else 100_000
-    with tempfile.TemporaryDirectory(prefix="gristmill-release-") as folder:
-        root = Path(folder)
-        maker = get_context("spawn").Process(target=_make_corpus, args=(root, n))
-        maker.start()
-        maker.join()
-        if maker.exitcode:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("n", nargs="?", type=lambda text: int(text.replace(",", "")), default=100_000)
+    parser.add_argument("-o", "--folder", type=Path, help="keep the corpus here, or take the one that is here")
+    parser.add_argument("--make", action="store_true", help="only make the corpus")
+    parser.add_argument("--without-proof", action="store_true", help="do not measure `verify`")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gristmill-release-") as temporary:
+        root = given.folder or Path(temporary)
+        if not (root / "corpus.git").exists() and not _made(root, given.n):
             return 1
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        made = _timed("release", lambda: release(
-            "v1", corpus=_CORPUS, settings=ReleaseSettings(), root=root, clone=root / "clone.git"
-        ))  # fmt: skip
-        n_bytes, seconds, done = made[0], made[1], made[2]
-        print(", ".join(f"{split} {count.samples:,}" for split, count in done.counts.items()), done.left_out)
-        _figures("release", n_bytes(done), seconds, before)
-        _, seconds, found = _timed("verify", lambda: verify("v1", corpus=_CORPUS, root=root, clone=root / "clone.git"))
-        _figures("verify", n_bytes(done), seconds, before)
-        return 0 if found.is_sound else 1
+        return 0 if given.make or _measured(root, with_proof=not given.without_proof) else 1
 
 
-def _timed(name: str, work: Any) -> tuple[Any, float, Any]:
+def _made(root: Path, n: int) -> bool:
+    root.mkdir(parents=True, exist_ok=True)
+    maker = get_context("spawn").Process(target=_make_corpus, args=(root, n))
+    maker.start()
+    maker.join()
+    return not maker.exitcode
+
+
+def _measured(root: Path, *, with_proof: bool) -> bool:
+    """Whether the release that was made and measured is sound, as far as that was asked."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    seconds, done = _timed(lambda: release(
+        "v1", corpus=_CORPUS, settings=ReleaseSettings(), root=root, clone=root / "clone.git"
+    ))  # fmt: skip
+    n_bytes = sum(count.bytes for count in done.counts.values())
+    print(", ".join(f"{split} {count.samples:,}" for split, count in done.counts.items()), done.left_out)
+    _figures("release", n_bytes, seconds, before)
+    if not with_proof:
+        return True
+    seconds, found = _timed(lambda: verify("v1", corpus=_CORPUS, root=root, clone=root / "clone.git"))
+    _figures("verify", n_bytes, seconds, before)
+    return found.is_sound
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
     started = time.perf_counter()
     done = work()
-    return (lambda one: sum(count.bytes for count in one.counts.values())), time.perf_counter() - started, done
+    return time.perf_counter() - started, done
 
 
 def _figures(name: str, n_bytes: int, seconds: float, before: int) -> None:
@@ -86,6 +108,7 @@ def _make_corpus(root: Path, n: int) -> None:
     clone = root / "making.git"
     init_corpus(_CORPUS, root=root, clone=clone)
     on_corpus(_CORPUS, root=root, clone=clone, operation=lambda store: _fill(store, n))
+    shutil.rmtree(clone)
 
 
 def _fill(store: Clone, n: int) -> None:

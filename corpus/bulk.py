@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from corpus.objects import HISTORY_FORMAT, Commit, Objects, parsed_history
@@ -40,16 +41,22 @@ class BulkObjects(Objects):
         return [int(line) for line in found.split()]
 
     def blobs(self, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Blob and content, in the order asked for; only `BATCH_BYTES` of them (at least one) are in memory at once."""
+        """Blob and content, in the order asked for.
+
+        Two times `BATCH_BYTES` of them (at least two) are in memory at once: git brings the next while these are used.
+        """
         names = list(wanted)
-        for batch in _batches(names, self.sizes(names)):
-            answer = memoryview(self._answers("cat-file", "--batch=%(objectsize)", lines=batch))
-            at = 0
-            for blob in batch:
-                head = bytes(answer[at : at + 24]).split(b"\n", 1)[0]  # a size has at most 20 digits
-                first = at + len(head) + 1
-                yield blob, bytes(answer[first : first + int(head)])
-                at = first + int(head) + 1
+        batches = list(_batches(names, self.sizes(names)))
+        with ThreadPoolExecutor(1) as reader:
+            waiting: Future[bytes] | None = None
+            for number, batch in enumerate(batches):
+                answer = waiting.result() if waiting else self._contents(batch)
+                following = batches[number + 1 : number + 2]
+                waiting = reader.submit(self._contents, following[0]) if following else None
+                yield from _split(batch, answer)
+
+    def _contents(self, batch: Sequence[str]) -> bytes:
+        return self._answers("cat-file", "--batch=%(objectsize)", lines=batch)
 
     def differences(self, pairs: Sequence[tuple[str, str]]) -> list[list[Difference]]:
         """What differs between the trees of each pair (ids of trees), by path; links, modes and submodules too."""
@@ -90,6 +97,16 @@ class BulkObjects(Objects):
             stream.writelines(line.encode(errors="surrogateescape") + b"\n" for line in lines)
             stream.seek(0)
             return self._git(*arguments, stdin=stream)
+
+
+def _split(batch: Sequence[str], answer: bytes) -> Iterator[tuple[str, bytes]]:
+    """Blob and content, from what git says of a batch."""
+    said, at = memoryview(answer), 0
+    for blob in batch:
+        head = bytes(said[at : at + 24]).split(b"\n", 1)[0]  # a size has at most 20 digits
+        first = at + len(head) + 1
+        yield blob, bytes(said[first : first + int(head)])
+        at = first + int(head) + 1
 
 
 def _batches(names: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:

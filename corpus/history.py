@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,17 @@ class OpenNight:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the corpus stands. `release` is the last one: tag, commit and date; None before the first."""
+    """Where the corpus stands.
+
+    `held` is settled night to its samples that wait for another vote. `release` is the last one: tag, commit and date;
+    None before the first.
+    """
 
     head: str
     n_nights: int
     n_samples: int
     open_nights: tuple[OpenNight, ...]
+    held: Mapping[str, int]
     release: Mapping[str, str] | None
     n_releases: int
     n_tombstones: int
@@ -135,8 +140,14 @@ class _Life:
         decisions = list(self._decisions(sample_id))
         nights = {str(line.origin("night")) for line in own} | {night for night, _ in decisions}
         where = own[0].path if own else None
+        is_made = any(one.get("edited_id") == sample_id for _, one in decisions)
+        is_replaced = any(one.get("edited_id") not in (None, sample_id) for _, one in decisions)
         for night in sorted(nights or self._nights_before(sample_id)):
-            yield from self._night(sample_id, night, own, where)
+            for event in self._night(sample_id, night, own, where):
+                if event.what == "proposed" and is_made:
+                    continue
+                is_left = event.what == "left out" and is_replaced
+                yield replace(event, what="replaced by an edit") if is_left else event
         for night, decision in decisions:
             facts = {key: decision.get(key) for key in ("reviewer", "verdict", "reason", "edited_id", "proposal")}
             facts = {key: value for key, value in facts.items() if value not in (None, "")}
@@ -202,7 +213,9 @@ def _split_of(shard: str) -> str | None:
     return parts[1] if parts[1] in SPLITS and len(parts) == 5 else None
 
 
-_ORDER = ("proposed", "made by an edit", "decided", "merged", "left out", "released", "withdrawn")
+_ORDER = (
+    *("proposed", "made by an edit", "decided", "merged", "left out", "replaced by an edit", "released", "withdrawn"),
+)
 """Of what happened on the same day."""
 
 
@@ -228,6 +241,7 @@ def standing(*, corpus: CorpusSettings, root: Path, clone: Path) -> Standing:
             n_nights=len(records),
             n_samples=sum(map(_n_samples, records.values())),
             open_nights=tuple(_open_night(store, place) for place in open_nights(store, heads, base)),
+            held={night: n for night, record in sorted(records.items()) if (n := _n_held(record))},
             release=_last_release(store, base, releases),
             n_releases=len(releases),
             n_tombstones=len(stones),
@@ -251,6 +265,12 @@ def _n_samples(record: Mapping[str, Any]) -> int:
     n_lines: int = sum(one["samples"] for one in facts if isinstance(one, dict) and isinstance(one.get("samples"), int))
     tests = record.get("honeypots") if not isinstance(settled, dict) else None
     return n_lines - (int(tests.get("n", 0)) if isinstance(tests, dict) else 0)
+
+
+def _n_held(record: Mapping[str, Any]) -> int:
+    settled = record.get("settled")
+    held = settled.get("held") if isinstance(settled, dict) else None
+    return held if isinstance(held, int) else 0
 
 
 def _open_night(store: Clone, place: Place) -> OpenNight:

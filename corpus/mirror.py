@@ -59,6 +59,10 @@ class AllObjects(BulkObjects):
         listed = self._git("for-each-ref", "--format=%(refname) %(objectname)").decode().splitlines()
         return dict(line.split(" ") for line in listed)
 
+    def set_ref(self, ref: str, found: str) -> None:
+        """Lets a ref of this repository name an object."""
+        self._git("update-ref", "--no-deref", ref, found)
+
     def forget_unreachable(self) -> None:
         """Removes every object that no ref leads to, at once."""
         self._git("reflog", "expire", "--expire=now", "--all")

@@ -32,6 +32,7 @@ from corpus.leaving import Copies, chunks_of
 from corpus.mirror import OWN_REFS, AllObjects, Mirror, Move
 from corpus.passages import Passages, letters
 from corpus.purge_filter import PLAN_FILE, REPLACED_FOLDER
+from corpus.purge_notes import carry_notes
 from corpus.purge_search import Names, Texts, prove
 from corpus.repository import base_commit, on_corpus
 from corpus.stage import disk_errors
@@ -266,6 +267,7 @@ class _Purge:
                 f"rewriting the history failed ({said[-1][:200] if said else done.returncode}); nothing was pushed. "
                 "Free space or update git and git-filter-repo, then run the same command again"
             )
+        carry_notes(self._mirror, {blob: new for blob, (new, _) in replaced.items()}, passages, self._at[:10])
 
     def _digests(self, replaced: Mapping[str, tuple[bytes, int]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for blob, old in self._mirror.blobs(sorted(replaced)):

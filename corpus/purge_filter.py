@@ -10,19 +10,23 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import git_filter_repo as filter_repo  # type: ignore[import-untyped]
 import orjson
 
-from corpus.objects import Objects
+from corpus.mirror import AllObjects
 from corpus.passages import Passages, letters
+from corpus.purge_card import reissued_card
 
 PLAN_FILE = "plan.json"
 REPLACED_FOLDER = "replaced"
 
+_CARD = b"README.md"
+_TAGS = "refs/tags/"
+_SIGNATURE = re.compile(rb"-----BEGIN (?:SSH|PGP) SIGNATURE-----")
 _RECORDS = re.compile(rb"(nights|releases)/[^/]+\.json")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -81,7 +85,7 @@ def without_quotations(message: bytes, passages: Passages) -> bytes:
 class _Rewriting:
     """What is asked of every commit."""
 
-    def __init__(self, plan: Path, repository: Objects) -> None:
+    def __init__(self, plan: Path, repository: AllObjects) -> None:
         facts = orjson.loads((plan / PLAN_FILE).read_bytes())
         self._folder = plan / REPLACED_FOLDER
         self._replaced = frozenset(file.name for file in self._folder.iterdir())
@@ -90,6 +94,8 @@ class _Rewriting:
         self._repository = repository
         self._inserted: dict[bytes, int | bytes] = {}
         self._changed: set[bytes] = set()
+        self._cards = dict(_cards(repository))
+        self._new_cards: dict[str, bytes] = {}
         self.filter: Any = None
 
     def commit(self, commit: Any, metadata: Mapping[str, Any]) -> None:
@@ -97,20 +103,26 @@ class _Rewriting:
         for change in commit.file_changes:
             change.filename = self._name(change.filename)
         changes = [change for change in commit.file_changes if change.type == b"M" and change.mode != b"160000"]
-        # Manifests last: they rest on the nights' records.
-        for change in sorted(changes, key=lambda one: (one.filename.startswith(b"releases/"), one.filename)):
+        # Manifests after the nights' records, on which they rest, and before the card, which has their numbers.
+        for change in sorted(changes, key=lambda one: (one.filename == _CARD, one.filename[:9] == b"releases/")):
             old = change.blob_id
             change.blob_id = self._new_blob(change, metadata["commit_rename_func"])
             if change.blob_id != old and _RECORDS.fullmatch(change.filename):
                 self._changed.add(change.filename)
         # The signature of a manifest that changed is no signature any more.
-        void = {name + b".sig" for name in self._changed}
+        void = self._void_signatures()
         commit.file_changes = [
             filter_repo.FileChange(b"D", one.filename) if one.filename in void else one for one in commit.file_changes
         ]
 
-    def tag(self, tag: Any, _: Mapping[str, Any]) -> None:
+    def tag(self, tag: Any, metadata: Mapping[str, Any]) -> None:
         tag.message = self._message(tag.message)
+        named = self._repository.annotation(tag.original_id.decode()).split(b"\n", 1)[0].removeprefix(b"object ")
+        if metadata["commit_rename_func"](named) != named:  # what was signed is another commit
+            tag.message = _SIGNATURE.split(tag.message)[0]
+
+    def _void_signatures(self) -> set[bytes]:
+        return {name + b".sig" for name in self._changed}
 
     def _name(self, name: bytes) -> bytes:
         """A path that quotes gives way to one that does not, the same wherever it stands."""
@@ -133,6 +145,8 @@ class _Rewriting:
 
     def _new_content(self, blob: bytes, is_record: bool, renamed: Renamed) -> bytes | None:
         name = blob.decode()
+        if name in self._new_cards:
+            return self._new_cards[name]
         if name in self._replaced:
             return (self._folder / name).read_bytes()
         if not is_record:
@@ -145,14 +159,35 @@ class _Rewriting:
         new = corrected(plain, self._digests, renamed)
         if new == plain:
             return None
+        if isinstance(new, dict) and isinstance(new.get("files"), list):
+            void = {name.decode(errors="replace") for name in self._void_signatures()}
+            new["files"] = [one for one in new["files"] if not (isinstance(one, dict) and one.get("path") in void)]
+            self._correct_card(_sha256(old), new)
         content = _as_written(new, old)
         self._digests[_sha256(old)] = {"sha256": _sha256(content), "n_cut": 0, "n_bytes": len(content)}
         return content
+
+    def _correct_card(self, manifest: str, new: Mapping[str, Any]) -> None:
+        """Makes the new card of a release, and notes its digest in the new manifest."""
+        card, content = self._cards.get(manifest, ("", b""))
+        for entry in (one for one in new["files"] if card and one.get("path") == _CARD.decode()):
+            self._new_cards[card] = reissued_card(content, new["files"])
+            entry["sha256"], entry["bytes"] = _sha256(self._new_cards[card]), len(self._new_cards[card])
 
     def _insert(self, content: bytes) -> int:
         blob = filter_repo.Blob(content)
         self.filter.insert(blob)
         return int(blob.id)
+
+
+def _cards(repository: AllObjects) -> Iterator[tuple[str, tuple[str, bytes]]]:
+    """The digest of each release's manifest, and the blob and content of its card."""
+    for ref in repository.refs():
+        if ref.startswith(_TAGS):
+            manifest = repository.file(ref, f"releases/{ref.removeprefix(_TAGS)}.json")
+            card = repository.blob_id(ref, _CARD.decode())
+            if manifest and card:
+                yield _sha256(manifest), (card, repository.blob(card))
 
 
 def _as_written(plain: Any, old: bytes) -> bytes:
@@ -169,7 +204,7 @@ def _sha256(content: bytes) -> str:
 
 def main(plan: Path) -> None:
     """Rewrites the bare repository in the working folder."""
-    rewriting = _Rewriting(plan, Objects(Path.cwd()))
+    rewriting = _Rewriting(plan, AllObjects(Path.cwd()))
     options = filter_repo.FilteringOptions.parse_args(list(_OPTIONS))
     rewriting.filter = filter_repo.RepoFilter(options, commit_callback=rewriting.commit, tag_callback=rewriting.tag)
     rewriting.filter.run()

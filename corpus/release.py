@@ -203,7 +203,7 @@ class _Task:
         """Puts the manifest, and its signature, on the base branch, whatever was merged there meanwhile.
 
         Raises:
-            Moved: another release came first, so this one must be made anew after it.
+            Moved: another release or a retraction came first, so this one must be made anew after it.
         """
         path = manifest_path(self.tag)
         files = {path: built.content}
@@ -212,7 +212,9 @@ class _Task:
         for _ in range(_TRIES):
             if store.file(base, path) == built.content:
                 return None
-            if previous_release(store, base) != previous_release(store, built.release.corpus_commit):
+            made_of = built.release.corpus_commit
+            is_released = previous_release(store, base) != previous_release(store, made_of)
+            if is_released or store.blob_id(base, TOMBSTONES) != store.blob_id(made_of, TOMBSTONES):
                 raise Moved(self.corpus.branch)
             blobs = store.store((name, [content], len(content)) for name, content in files.items())
             commit = store.commit(base, blobs, f"release: the manifest of {self.tag}\n", built.release.released_on)

@@ -30,7 +30,7 @@ from schemas.release import SPLITS, Release, ReleaseFile, SplitCount
 
 _KEPT_FOLDERS = ("nights", "decisions", "releases")
 _KEPT_FILES = ("LICENSE", "CONTRIBUTING.md", ".gitattributes", "corpus.toml", TOMBSTONES)
-_PLAIN_FILE = "100644"
+PLAIN_FILE = "100644"
 
 _PACKERS = 2
 _PACKED_BYTES = 32 * 2**20
@@ -172,7 +172,7 @@ def _taken_over(store: Clone, commit: str) -> tuple[list[Entry], tuple[str, ...]
     for entry in store.entries(commit):
         root = entry.path.split("/")[0]
         if entry.path in _KEPT_FILES or (root in _KEPT_FOLDERS and root != entry.path):
-            if entry.mode != _PLAIN_FILE:
+            if entry.mode != PLAIN_FILE:
                 raise CorpusError(f"{entry.path[:120]!a} of the corpus is no plain file; remove it there")
             kept.append(entry)
         else:

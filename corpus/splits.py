@@ -138,8 +138,10 @@ def _split_groups(
     is_in[left_out] = False
     order = np.lexsort((ids, groups))
     order = order[is_in[order]]
+    if not len(order):
+        return
     borders = np.flatnonzero(np.concatenate([[True], groups[order][1:] != groups[order][:-1], [True]])).tolist()
-    known = np.maximum.reduceat(earlier[order], borders[:-1]).tolist() if len(order) else []
+    known = np.maximum.reduceat(earlier[order], borders[:-1]).tolist()
     for first, end, split in zip(borders[:-1], borders[1:], known, strict=True):
         if split == NO_SPLIT:
             name = ids[order[first]].ljust(16, b"\0").hex()  # numpy drops zeros at the end

@@ -17,13 +17,13 @@ import orjson
 from corpus.clone import Clone, with_clone
 from corpus.purge import REISSUED
 from corpus.release import Request, build, signature_path
-from corpus.release_plan import code_facts, manifest_path
+from corpus.release_plan import PLAIN_FILE, code_facts, manifest_path
 from corpus.remote import remote_of
 from corpus.repository import base_commit
 from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, signed_by, split_signature
 from corpus.splits import SplitRule
 from corpus.stage import disk_errors
-from schemas.errors import CorpusError, InputError, nearest
+from schemas.errors import CorpusError, InputError
 from schemas.release import Release, tag_problem
 from schemas.settings import CorpusSettings
 
@@ -103,9 +103,8 @@ class _Check:
         self._base = base_commit(store, corpus, store.heads())
         tags = store.tags()
         if tag not in tags:
-            raise CorpusError(
-                f"{store.remote} has no tag {tag}{nearest(tag, tags)}; `gristmill release {tag}` makes it"
-            )
+            others = f", but {', '.join(sorted(tags)[-10:])}" if tags else ""
+            raise CorpusError(f"{store.remote} has no tag {tag}{others}; `gristmill release {tag}` makes it")
         self._object = tags[tag]
         self._commit = store.fetch_tag(tag)
         self._content = store.file(self._commit, manifest_path(tag))
@@ -156,6 +155,7 @@ class _Check:
             yield f"{path} is {'missing' if path in said else 'no part of the release'}"
             break
         both = sorted(said.keys() & entries.keys())
+        yield from (f"{path} is no plain file" for path in both if entries[path].mode != PLAIN_FILE)
         for path, (_, content) in zip(both, self._store.blobs(entries[path].blob for path in both), strict=True):
             if hashlib.sha256(content).hexdigest() != said[path].sha256:
                 yield f"{path} differs from its digest in the manifest"
@@ -216,6 +216,9 @@ class _Check:
 
     def _tag_signer(self) -> str | None:
         if self._object == self._commit:
+            self._remarks.append(
+                "the tag is a bare name of a commit: it says nothing of the manifest and is not signed"
+            )
             return None
         content, signature = split_signature(self._store.annotation(self._object))
         return self._signer(content, signature, TAG_NAMESPACE, "the tag")
@@ -262,4 +265,4 @@ def _difference(made: Release, again: Release) -> str:
     before, after = made.to_json(), again.to_json()
     if names := [name for name in before if before[name] != after[name]]:
         return f"releases/{made.tag}.json says other {', '.join(names)} than the corpus gives"
-    return "the release's commit was made otherwise: its files are right, its message, author or date is not"
+    return "the release's commit was made otherwise: its files are right, its message, author, date or parent is not"

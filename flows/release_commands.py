@@ -21,6 +21,12 @@ SUBCOMMANDS = {_TAG: "flows.release_commands:release_tag", "verify": "flows.rele
 """Name of each subcommand and where it lives; `tag` is hidden: it is `gristmill release TAG`."""
 
 
+_EMPTY = (
+    "no group of samples fell to it. A group, such as all that one contributor said, that would make up more than a "
+    "fifth of a small split is for training; more contributors, or a larger share in [release], change that"
+)
+
+
 class ReleaseVerbs(click.Group):
     """Whatever does not begin with the name of a subcommand is `gristmill release TAG`."""
 
@@ -97,6 +103,9 @@ def _tell(made: Released) -> None:
         count = made.counts[split]
         table.add_row(split, f"{count.samples:,}", f"{count.groups:,}", f"{count.bytes:,}")
     stderr().print(table)
+    for split in SPLITS:
+        if not made.counts[split].samples:
+            say(f"{split} is empty: {_EMPTY}")
     for reason, n in made.left_out.items():
         say(f"left out: {n} {reason.replace('_', ' ')}")
     done = "released" if made.state == "released" else "released already, nothing has changed since"

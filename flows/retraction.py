@@ -56,6 +56,8 @@ def retract_and_clean(
 
 
 def _after_retraction(done: Retraction, purged: Purged | None, has_local: bool, experts: list[str]) -> Iterator[str]:
+    if done.state == "withdrawn" and done.subjects and not done.ids:
+        yield "nothing of this contributor is known here: if the name was mistyped, withdraw the right one, too"
     if purged is None and (has_local or (done.state == "withdrawn" and done.ids)):
         yield "the text is still in git's history and in local files: the same command with --purge --yes removes it"
     if done.releases:

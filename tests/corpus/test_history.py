@@ -77,3 +77,23 @@ def test_the_standing_counts_what_is_there(lived):
     (night,) = found.open_nights
     assert (night.night, night.n_samples, night.n_undecided, night.n_held) == (LATER, 3, 3, 0)
     assert found.last_retraction == AT
+
+
+def test_an_edit_and_its_original_tell_who_replaced_whom(tmp_path):
+    """Two samples of one conversation: the one was proposed and replaced, the other was made by a reviewer."""
+    project, person_id = planted(tmp_path)
+    tree = project.tree()
+    edited_id = "e" * 32
+    (tree / "decisions").mkdir()
+    edit = {"sample_id": person_id, "verdict": "edit", "edited_id": edited_id, "reviewer": "r-1",
+            "decided_at": "2026-11-04T10:00:00Z", "proposal": "#1", "reason": ""}  # fmt: skip
+    (tree / f"decisions/{NIGHT}.jsonl").write_bytes(orjson.dumps(edit) + b"\n")
+    shard = tree / f"data/general/2026-11/{NIGHT}.jsonl"
+    shard.write_bytes(shard.read_bytes().replace(person_id.encode(), edited_id.encode()))
+    record = tree / f"nights/{NIGHT}.json"
+    record.write_bytes(orjson.dumps({**orjson.loads(record.read_bytes()), "settled": {"held": 2, "files": {}}}))
+    project.push("settled")
+    made, was_there = life(project, edited_id), life(project, person_id)
+    assert made[0].what == "made by an edit" and "proposed" not in [one.what for one in made]
+    assert [one.what for one in was_there][:2] == ["proposed", "decided"]
+    assert standing(corpus=project.corpus, **project.place).held == {NIGHT: 2}

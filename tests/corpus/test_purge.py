@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,13 +13,16 @@ import pytest
 
 from corpus.bulk import BulkObjects
 from corpus.mirror import AllObjects
-from corpus.passages import Passages, chunks
+from corpus.passages import Passages, chunks, letters
 from corpus.purge import purge
+from corpus.purge_card import REISSUED_NOTE
 from corpus.purge_search import prove
 from corpus.release import release
+from corpus.retract import Withdrawal, retract
 from corpus.verify import verify
 from schemas.errors import CorpusError
 from schemas.settings import ReleaseSettings
+from tests.corpus import release_corpus
 from tests.corpus.judged_rows import conversation
 from tests.corpus.retract_project import ANSWER, ASKED, AT, LATER, NAME, NIGHT, Project, digest, git, other, planted
 
@@ -271,3 +275,57 @@ def test_a_release_that_was_issued_again_can_be_verified(tmp_path):
         digest_said = git(project.remote, "for-each-ref", "--format=%(contents:body)", f"refs/tags/{tag}").split()[-1]
         assert digest_said == digest((project.show(f"releases/{tag}.json", tag) + "\n").encode())
     assert b"quillfeather" not in everything(project.remote).lower()
+
+
+@pytest.fixture(scope="module")
+def reissued(tmp_path_factory) -> tuple[Path, str, str]:
+    """Two signed releases and a note, from which a sample was purged: the folder, its answer, another's id."""
+    root = tmp_path_factory.mktemp("signed")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / "key"], check=True)
+    settings = ReleaseSettings(validation_share=0.2, test_share=0.3, signing_key="key")
+    release_corpus.begin(root)
+    samples = [release_corpus.sample(n) for n in range(30)]
+    release_corpus.merge(root, NIGHT, samples)
+    place = {"corpus": release_corpus.CORPUS, "root": root, "clone": root / "clone.git"}
+    release("v1", settings=settings, **place)
+    release_corpus.merge(root, LATER, [release_corpus.sample(n, night=LATER) for n in range(30, 50)])
+    release("v2", settings=settings, **place)
+    gone, answer = samples[3]["id"], samples[3]["messages"][1]["content"]
+    for name, text in (("quote", f"I liked: {answer}"), ("plain", "seen by Ann")):
+        git(root / "corpus.git", "notes", f"--ref={name}", "add", "--message", text, "main")
+    retract(Withdrawal("asked", AT, gone), **place)
+    purge([gone], [], at=AT, **place)
+    return root, answer, gone
+
+
+def test_releases_that_were_signed_are_issued_again_and_prove_themselves(reissued):
+    """What was signed is another thing now, so the signatures go, also from the manifest of the release after it."""
+    root, answer, _ = reissued
+    assert letters(answer.encode()) not in letters(everything(root / "corpus.git"))
+    for tag in ("v1", "v2"):
+        found = verify(tag, corpus=release_corpus.CORPUS, root=root, clone=root / "clone.git")
+        assert found.problems == () and "the tag is not signed" in found.remarks
+        assert "SIGNATURE" not in git(root / "corpus.git", "cat-file", "tag", tag)
+
+
+def test_the_card_of_a_reissued_release_has_the_sizes_of_its_files(reissued):
+    """`datasets` refuses to load a folder whose card promises more samples than there are."""
+    root, _, _ = reissued
+    for tag in ("v1", "v2"):
+        card = git(root / "corpus.git", "show", f"{tag}:README.md")
+        manifest = orjson.loads(git(root / "corpus.git", "show", f"{tag}:releases/{tag}.json"))
+        default = card.split('- config_name: "default"')[2].split("- config_name")[0]
+        said = re.findall(r"- name: (\w+)\n    num_bytes: (\d+)\n    num_examples: (\d+)", default)
+        counts = {split: (one["bytes"], one["samples"]) for split, one in manifest["counts"].items()}
+        assert {split: (int(size), int(n)) for split, size, n in said} == counts
+        assert sum(n for _, n in counts.values()) == {"v1": 29, "v2": 49}[tag]
+        assert card.count(REISSUED_NOTE) == 1
+
+
+def test_notes_follow_the_rewritten_commits_without_what_they_quote(reissued):
+    """git-filter-repo leaves notes behind, on commits that are gone."""
+    remote = reissued[0] / "corpus.git"
+    assert git(remote, "notes", "--ref=quote", "list") == ""
+    (note,) = git(remote, "notes", "--ref=plain", "list").splitlines()
+    assert git(remote, "cat-file", "-t", note.split()[1]) == "commit"
+    assert git(remote, "log", "-1", "--format=%s", note.split()[1]).startswith("release: the manifest of v2")

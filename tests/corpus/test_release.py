@@ -14,6 +14,7 @@ from corpus.clone import Clone, with_clone
 from corpus.release import Released, release
 from corpus.release_rows import ReleasedSample, read_release
 from corpus.remote import remote_of
+from corpus.repository import base_commit
 from schemas.canonical import canonical_bytes
 from schemas.errors import CorpusError, InputError
 from schemas.release import SPLITS, Release, tag_problem
@@ -208,6 +209,16 @@ def test_an_empty_corpus_has_no_release(tmp_path: Path) -> None:
         cut(tmp_path)
 
 
+def test_a_corpus_of_which_all_was_withdrawn_has_no_release(tmp_path: Path) -> None:
+    """It has lines, and none of them may go out."""
+    begin(tmp_path)
+    one = sample(1)
+    stone = Tombstone(one["id"], "its contributor asked", "2026-11-05T10:00:00Z")
+    merge(tmp_path, "2026-11-04", [one], **{"tombstones.jsonl": stone.line()})
+    with pytest.raises(CorpusError, match="no sample to release"):
+        cut(tmp_path)
+
+
 def test_a_release_that_was_killed_before_its_tag_is_completed(root: Path) -> None:
     """The manifest is on the base branch; the tag follows, even when nights were merged meanwhile."""
     made = cut(root)
@@ -215,6 +226,27 @@ def test_a_release_that_was_killed_before_its_tag_is_completed(root: Path) -> No
     merge(root, "2026-11-05", [sample(n, night="2026-11-05") for n in range(60, 80)])
     again = cut(root)
     assert (again.state, again.commit) == ("released", made.commit)
+
+
+def test_what_is_withdrawn_while_a_release_is_made_is_not_in_it(root: Path) -> None:
+    """Nobody would be told that this release has it: retraction lists the tags that are there."""
+    gone = sample(7)["id"]
+    stone = Tombstone(gone, "its contributor asked", "2026-11-05T10:00:00Z").line()
+    withdrawn: list[str] = []
+
+    def withdraw(store: Clone) -> None:
+        base = base_commit(store, CORPUS, store.heads())
+        blobs = store.store([("tombstones.jsonl", [stone], len(stone))])
+        store.push(store.commit(base, blobs, "retract\n", "2026-11-05"), CORPUS.branch, expected=base)
+
+    def read(n_bytes: int) -> None:  # noqa: ARG001 (called while shards are read)
+        if not withdrawn:
+            withdrawn.append(gone)
+            in_clone(root, withdraw, "another_machine.git")
+
+    made = cut(root, on_bytes=read)
+    assert withdrawn and made.n_samples == 59 and made.left_out == {"withdrawn": 1}
+    assert gone not in {row.line["id"] for row in rows(root, "v1")}
 
 
 def test_a_tag_that_is_no_release_is_left_alone(root: Path) -> None:
