@@ -23,6 +23,7 @@ from judges.measurement import Measurement
 
 N_ITERATIONS = 60
 MIN_STEP = 1e-9
+MAX_HALVINGS = 30
 
 DRIFT = 0.6
 """Standard deviation by which a reviewer's taste may differ from the champion's in each weight, beside the champion's
@@ -92,14 +93,34 @@ def regress(design: Design, prior_mean: Array, prior_precision: Array) -> tuple[
         gradient, curvature = _derivatives(design, weights)
         hessian = (design.rows * curvature[:, None]).T @ design.rows + prior_precision
         slope = design.rows.T @ gradient - prior_precision @ (weights - prior_mean)
-        step = np.linalg.solve(hessian, slope)
+        step = np.asarray(np.linalg.solve(hessian, slope), np.float64)
         step *= min(1.0, 5.0 / (float(np.abs(step).max()) + 1e-12))
+        step = _shortened(design, weights, step, prior_mean, prior_precision)
         weights = weights + step
         if float(np.abs(step).max()) < MIN_STEP:
             break
     _, curvature = _derivatives(design, weights)
     hessian = (design.rows * curvature[:, None]).T @ design.rows + prior_precision
     return weights, np.asarray(np.linalg.inv(hessian))
+
+
+def _shortened(design: Design, weights: Array, step: Array, prior_mean: Array, prior_precision: Array) -> Array:
+    """The step, halved until it does not lead uphill: labels that may be wrong make the loss no bowl."""
+    before = _loss(design, weights, prior_mean, prior_precision)
+    for _ in range(MAX_HALVINGS):
+        if _loss(design, weights + step, prior_mean, prior_precision) <= before + 1e-9 * abs(before):
+            return step
+        step = step / 2
+    return np.zeros_like(step)
+
+
+def _loss(design: Design, weights: Array, prior_mean: Array, prior_precision: Array) -> float:
+    """Minus the logarithm of the posterior, up to a constant."""
+    p = 1 / (1 + np.exp(-np.clip(design.rows @ weights, -40, 40)))
+    seen = np.clip(design.noise + (1 - 2 * design.noise) * p, 1e-9, 1 - 1e-9)
+    said = design.target * np.log(seen) + (1 - design.target) * np.log(1 - seen)
+    away = weights - prior_mean
+    return float(0.5 * away @ prior_precision @ away - design.weight @ said)
 
 
 def _derivatives(design: Design, weights: Array) -> tuple[Array, Array]:
