@@ -32,8 +32,10 @@ lint: .venv/ready-dev  ## style, import seams, types
 bench: .venv/ready-dev  ## speed and quality figures, side by side in one run
 	@$(BIN)/python -m benchmarks
 
-loaders: .venv/ready-dev  ## nightly: each toolkit's own loader on an export (10 GB); one alone: TOOLKITS=trl
-	@$(BIN)/python -m tests.corpus.export.loaders.nightly "$(LOADERS)" $(TOOLKITS)
+# With WHERE_IT_INSTALLS=MINUTES, what cannot be installed or tried in these minutes is told, and is no failure.
+loaders: .venv/ready-dev  ## nightly: each toolkit's own loader on an export (12 GB); one alone: TOOLKITS=trl
+	@$(BIN)/python -m tests.corpus.export.loaders.nightly "$(LOADERS)" $(TOOLKITS) \
+	  $(if $(WHERE_IT_INSTALLS),--where-it-installs $(WHERE_IT_INSTALLS))
 
 forge-descriptions:  ## GitHub's API description and webhook examples and a mock server, for tests that need npm
 	@command -v npm >/dev/null || { echo "gristmill: npm is missing; these tests are skipped without it" >&2; exit 1; }

@@ -115,7 +115,7 @@ class JudgeSettings(_Table):
     )
     threshold: float = Field(6.0, ge=1, le=10, description="of 10; conversations rated below are dropped")
     min_intact: float = Field(
-        0.5,
+        0.4,
         ge=0,
         le=1,
         description="of what is rated well: the embedded judge's probability that no answer is damaged; below: dropped",

@@ -2,13 +2,13 @@
 
 import os
 
-import yaml
 from export_on_disk import Export, run, tokenizer
 
 
 def check(export: Export) -> dict:
     from importlib.metadata import version
 
+    import yaml
     from axolotl.utils.data.shared import load_dataset_with_config
     from axolotl.utils.dict import DictDefault
 

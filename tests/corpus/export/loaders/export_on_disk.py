@@ -4,18 +4,20 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ |= {
+NOT_IMPORTED = 3
+"""The exit status that says: the toolkit cannot be imported here, so nothing was tried."""
+
+OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "CUDA_VISIBLE_DEVICES": "",
     "TOKENIZERS_PARALLELISM": "false",
     "WANDB_MODE": "disabled",
-    # A cache of its own: cached rows are found by path and time, so an old pass could stand for a new failure.
-    "HF_HOME": tempfile.mkdtemp(prefix="export-check-"),
 }
 
 CHATML = (
@@ -81,6 +83,17 @@ def tokenizer():
 
 
 def run(check: Callable[[Export], dict]) -> None:
-    """Runs a loader's check on the folder that is named as argument, and says what it found as JSON."""
-    folder = Path(sys.argv[1]).resolve()
-    print(json.dumps({"kind": Export(folder).kind, **check(Export(folder))}))
+    """Runs a loader's check on the folder that is named as argument, and says what it found as JSON.
+
+    The check imports its toolkit itself: what the environment says is read at the import.
+    """
+    export = Export(Path(sys.argv[1]).resolve())
+    with tempfile.TemporaryDirectory(prefix="export-check-", ignore_cleanup_errors=True) as cache:
+        # A cache of its own: cached rows are found by path and time, so an old pass could stand for a new failure.
+        os.environ |= {**OFFLINE, "HF_HOME": cache}
+        try:
+            found = check(export)
+        except ImportError:
+            traceback.print_exc()
+            sys.exit(NOT_IMPORTED)
+    print(json.dumps({"kind": export.kind, **found}))

@@ -2,18 +2,71 @@
 
 from export_on_disk import Export, run, tokenizer
 
+END = "<|im_end|>\n"
+REPLY = "<|im_start|>assistant\n"
+
 
 def check(export: Export) -> dict:
     import trl
 
     rows, own = export.loaded(), tokenizer()
     for split in rows:
-        for row in rows[split]:
-            assert trl.is_conversational(row)
-            rendered = trl.apply_chat_template(row, own)
-            assert all(text for key, text in rendered.items() if key != "label"), row["id"]
+        _recognised(rows[split])
+        _rendered(export.kind, rows[split], own)
+        if export.kind in ("preference", "reward"):
+            _taken_apart(export.kind, rows[split])
+        else:
+            assert trl.maybe_unpair_preference_dataset(rows[split]) is rows[split]
     _one_step(export.kind, rows, own)
     return {"rows": export.splits, "version": trl.__version__}
+
+
+def _recognised(rows) -> None:
+    """What TRL would convert if it took our rows for another shape stays as it is."""
+    import trl
+
+    for row in rows:
+        assert trl.is_conversational(row), row["id"]
+        assert trl.maybe_convert_to_chatml(dict(row)) == row
+
+
+def _rendered(kind: str, rows, own) -> None:
+    """As many texts as rows, each of which ends as its row does."""
+    import trl
+
+    made = rows.map(trl.maybe_apply_chat_template, fn_kwargs={"processing_class": own})
+    assert len(made) == len(rows), (len(made), len(rows))
+    for row, text in zip(rows, made, strict=True):
+        assert text["id"] == row["id"]
+        if kind == "sft":
+            assert text["text"].endswith(REPLY + row["messages"][-1]["content"] + END), row["id"]
+        else:
+            assert "prompt" not in row or text["prompt"].endswith(row["prompt"][-1]["content"] + END + REPLY), row["id"]
+        for key in {"completion", "chosen", "rejected"} & set(row):
+            is_whole = len(row[key]) > 1
+            assert text[key].endswith((REPLY if is_whole else "") + row[key][-1]["content"] + END), row["id"]
+            assert is_whole or text[key] == row[key][0]["content"] + END, row["id"]
+
+
+def _taken_apart(kind: str, rows) -> None:
+    """A pair gives back its prompt and its two replies, and two rows when it is unpaired."""
+    import trl
+
+    pairs = rows.map(trl.maybe_extract_prompt)
+    assert len(pairs) == len(rows), (len(pairs), len(rows))
+    for row, pair in zip(rows, pairs, strict=True):
+        before = row["prompt"] if kind == "preference" else []
+        whole = {key: before + row[key] for key in ("chosen", "rejected")}
+        assert trl.extract_prompt(whole) == {key: pair[key] for key in ("prompt", "chosen", "rejected")}, row["id"]
+        assert {key: pair["prompt"] + pair[key] for key in whole} == whole, row["id"]
+        assert len(pair["chosen"]) == len(pair["rejected"]) == 1, row["id"]
+        assert pair["chosen"] != pair["rejected"], row["id"]
+    for unpaired in (trl.unpair_preference_dataset(pairs), trl.maybe_unpair_preference_dataset(pairs)):
+        said = {True: [], False: []}
+        for one in unpaired:
+            said[one["label"]].append((one["id"], one["prompt"], one["completion"]))
+        for is_chosen, key in ((True, "chosen"), (False, "rejected")):
+            assert said[is_chosen] == [(pair["id"], pair["prompt"], pair[key]) for pair in pairs]
 
 
 def _one_step(kind: str, rows, own) -> None:
