@@ -118,7 +118,8 @@ def review(store: Clone, ids: list[str], n_saves: int) -> int:
     for n_commits, (person, files) in enumerate(saves(store, tip, ids, n_saves), 1):
         blobs = store.store((path, [content], len(content)) for path, content in files.items())
         at = f"2026-11-05T{n_commits // 60 % 24:02}:{n_commits % 60:02}:00Z"
-        tip = store.commit(tip, blobs, "review", NIGHT, author=Author("Reviewer", person, at))
+        message = f"review\n\nSigned-off-by: Reviewer <{person}>\n"
+        tip = store.commit(tip, blobs, message, NIGHT, author=Author("Reviewer", person, at))
     store.push(tip, branch_of(NIGHT), expected=first)
     return n_commits
 

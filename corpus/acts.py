@@ -57,7 +57,7 @@ class _Change:
 class Acts:
     """The acts of people on one night.
 
-    `stances` has what they say, `reader` every edit that they made. `changes` are the commits of people.
+    `stances` has what they say, `reader` every edit that they made, `makers` the commits that brought each edit, by id.
 
     Raises:
         Refused: the history has a file that no review makes.
@@ -69,6 +69,7 @@ class Acts:
         self._place = decisions_path(proposal.night)
         self.stances = Stances(f"night/{proposal.night}")
         self.reader = LineReader(proposal)
+        self.makers: dict[str, list[Commit]] = {}
         versions = _versions(store, commits, proposal)
         self._check_sizes(blob for one in versions.values() for blob in (one.record, one.decisions, *one.shards))
         changes = [_change(commit, versions) for commit in commits if not is_ours(commit)]
@@ -135,6 +136,8 @@ class Acts:
         ]
         for change in line_changes(self._store, steps):
             self._read_lines(stances, change)
+            for edited_id in {self.reader.read(line).edited_id for line in change.added} - {None}:
+                self.makers.setdefault(str(edited_id), []).append(change.commit)
 
     def _read_lines(self, stances: Stances, change: LineChange) -> None:
         """What somebody said by changing lines of a shard."""

@@ -12,8 +12,11 @@ import orjson
 from corpus.acts import MAX_BLOB_BYTES
 from corpus.bulk import BulkObjects, Difference
 from corpus.checks.private_text import kinds_in
+from corpus.checks.sign_off import unsigned
+from corpus.checks.text_file import has_duplicate_key
 from corpus.decisions import decisions_path
 from corpus.line_states import LineState
+from corpus.objects import Commit
 from corpus.proposal import is_ours, lines_of, proposals
 from corpus.propose import record_path
 from corpus.reading_copy_boxes import unticked
@@ -45,11 +48,16 @@ def branch_problems(
     trees = store.ids([f"{fork}^{{tree}}", f"{tip}^{{tree}}"], "tree")
     differences = store.differences([(str(trees[0]), str(trees[1]))])[0]
     too_large = [*_too_large(store, base, tip)]
-    return too_large or [
-        *_unsigned(store, review, base, tip),
+    if too_large:
+        return too_large
+    history = store.history(base, tip)
+    return [
+        *_not_ours(store, review, history),
         *_file_problems(review, differences),
         *_own_problems(store, review, fork, tip),
         *_line_problems(store, review, differences),
+        *_unsigned_edits(store, review, base, tip, history),
+        *_private_before(store, review, tip, history),
         *_decision_problems(store, review, tip, settled),
     ]
 
@@ -61,8 +69,8 @@ def _too_large(store: BulkObjects, base: str, tip: str) -> Iterator[str]:
             yield f"its history has a file of {size:,} bytes, which is more than {MAX_BLOB_BYTES:,}; rewrite it without"
 
 
-def _unsigned(store: BulkObjects, review: Review, base: str, tip: str) -> Iterator[str]:
-    signed = [commit for commit in store.history(base, tip) if is_ours(commit)]
+def _not_ours(store: BulkObjects, review: Review, history: Sequence[Commit]) -> Iterator[str]:
+    signed = [commit for commit in history if is_ours(commit)]
     made = proposals(store, signed, review.proposal.night)
     for commit in signed:
         if commit.id not in made:
@@ -133,6 +141,35 @@ def _line_problems(store: BulkObjects, review: Review, differences: Sequence[Dif
                     yield f"{one.path} has {len(versions)} versions of the sample {root}; leave the one to keep"
 
 
+def _unsigned_edits(
+    store: BulkObjects, review: Review, base: str, tip: str, history: Sequence[Commit]
+) -> Iterator[str]:
+    """Edits that nobody signed off, apart from those that the base branch has already."""
+    known, now = (_edits(store, review, commit) for commit in (base, tip))
+    made = [makers for edited_id in sorted(now - known) if (makers := review.makers.get(edited_id))]
+    bringing = {makers[0].id: makers[0] for makers in made if all(unsigned(one, history) for one in makers)}
+    yield from (f"commit {one.id[:12]}: {unsigned(one, history)}" for one in bringing.values())
+
+
+def _private_before(store: BulkObjects, review: Review, tip: str, history: Sequence[Commit]) -> Iterator[str]:
+    """Edits that stand nowhere any more and that a merge would publish all the same."""
+    brought = {commit.id for commit in history}
+    for edited_id in sorted(set(review.edits) - _edits(store, review, tip)):
+        commits = [one.id[:12] for one in review.makers.get(edited_id, ()) if one.id in brought]
+        if commits and (kinds := _new_private(review, review.edits[edited_id])):
+            yield (
+                f"commit {commits[0]} has an edit with personal data or secrets ({kinds}), which a merge would "
+                f"publish; make the commits after {review.proposal.commit[:12]} anew without it and force the push"
+            )
+
+
+def _edits(store: BulkObjects, review: Review, commit: str) -> set[str]:
+    """The edits that stand in a commit's shards."""
+    blobs = store.ids([f"{commit}:{path}" for path in review.proposal.shards])
+    lines = (line for blob in blobs if blob for line in lines_of(store.blob(blob)))
+    return {state.edited_id for state in map(review.reader.read, lines) if state.edited_id}
+
+
 def _new_private(review: Review, state: LineState) -> str:
     """Kinds of personal data that an edit has and its sample had not, in words."""
     edited = orjson.loads(state.line or b"")
@@ -151,6 +188,8 @@ def _decision_problems(store: BulkObjects, review: Review, tip: str, settled: Co
         except InputError as error:
             yield str(error).replace("line 1:", f"line {number}:", 1)
             continue
+        if has_duplicate_key(line):
+            yield f"{place}, line {number} names a key twice"
         if decision in settled:
             continue
         if decision.sample_id not in roots:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from corpus.branch_rules import branch_problems
 from corpus.bulk import BulkObjects, Difference
 from corpus.checks.change import COMMITS_MAX, Change, Step, night_of, own_proposal, read_steps
 from corpus.checks.contents import Contents
@@ -21,6 +22,7 @@ from corpus.objects import Commit
 from corpus.proposal import Proposal
 from corpus.propose import record_path
 from corpus.reading_copy_boxes import unticked
+from corpus.review import Refused, collect
 from schemas.errors import CorpusError
 from schemas.settings import DedupeSettings
 
@@ -106,11 +108,10 @@ def _problems(
         yield from stopped
         return
     night = night_of(differences, rules.night)
-    own, problems = own_proposal(store, steps, night, is_from_fork=rules.is_from_fork)
-    yield from problems
+    own, told = own_proposal(store, steps, night, is_from_fork=rules.is_from_fork)
     is_open = rules.night is not None and store.blob_id(fork, record_path(rules.night)) is not None
     change = Change(base, fork, tip, steps, tuple(differences), night, own, is_open)
-    yield from _place_problems(store, change, rules)
+    told += _place_problems(store, change, rules)
     licences, jaccard_min = _corpus_rules(store, base)
     contents = Contents(
         store,
@@ -120,8 +121,21 @@ def _problems(
         is_maintainer=rules.is_maintainer,
         trusted=frozenset(rules.trusted),
     )
-    yield from contents.problems(on_bytes)
-    yield from sign_off_problems(steps, own.commit if own else None, contents.adds_lines)
+    told += contents.problems(on_bytes)
+    told += sign_off_problems(steps, own.commit if own else None, contents.brings_text)
+    yield from told
+    if own and not rules.is_maintainer and all(one.is_mended for one in told):
+        yield from _settle_problems(store, change, own.night)
+
+
+def _settle_problems(store: BulkObjects, change: Change, night: str) -> Iterator[Problem]:
+    """What settle refuses beside all that was looked for: what passes here is merged there."""
+    try:
+        review = collect(store, night, base=change.base, tip=change.tip)
+        found = branch_problems(store, review, base=change.base, tip=change.tip, settled=())
+    except Refused as refusal:
+        found = list(refusal.problems)
+    yield from (problem("", None, "settle_refuses", one) for one in found)
 
 
 def _history_problems(commits: Sequence[Commit]) -> Iterator[Problem]:

@@ -113,6 +113,11 @@ class Clone(BulkObjects):
         pairs = (line.split("\t") for line in out.decode().splitlines())
         return {ref.removeprefix("refs/heads/"): commit for commit, ref in pairs}
 
+    def known_heads(self) -> dict[str, str]:
+        """Branch to commit, as they were when they were fetched last."""
+        found = self._git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/corpus/").decode()
+        return {name: commit for commit, name in (line.split(" ", 1) for line in found.splitlines())}
+
     def fetch(self, heads: Mapping[str, str]) -> None:
         """Brings these branches here; costs what is new."""
         known = self._git("for-each-ref", "--format=%(objectname) %(refname)", "refs/corpus/").decode().splitlines()

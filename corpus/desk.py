@@ -19,11 +19,12 @@ import orjson
 from corpus.clone import Clone
 from corpus.desk_journal import Ballot, Journal
 from corpus.desk_night import DeskNight, DeskSample, Known, read_night
-from corpus.desk_place import Place, Reviewer, open_branch
+from corpus.desk_place import Place, Reviewer, last_seen, open_branch
 from corpus.desk_save import Saved, commit_ballots, decision_of, latest
 from corpus.nearest import Neighbour, Neighbourhood
 from corpus.objects import Author
 from corpus.propose import branch_of
+from corpus.remote import Unreachable
 from schemas.decision import Choice, Decision
 from schemas.errors import InputError
 
@@ -47,7 +48,7 @@ class Desk:
     """One reviewer's work on one night. Its methods may be called from several threads."""
 
     def __init__(self, place: Place, night: str, reviewer: Reviewer, *, folder: Path, clock: Callable[[], str]) -> None:
-        """Opens the night's branch.
+        """Opens the night's branch; where the corpus does not answer, as this machine last saw it (`problem` says why).
 
         Args:
             place: where the corpus is.
@@ -61,6 +62,7 @@ class Desk:
                 night open for this reviewer (`corpus.desk_journal.Held`).
         """
         self.place, self.reviewer, self._clock = place, reviewer, clock
+        self.problem: str | None = None
         self._known: Known = {}
         self._state, self._saving = threading.RLock(), threading.Lock()
         self._neighbourhood: Neighbourhood | None = None
@@ -77,7 +79,13 @@ class Desk:
     # Reading.
 
     def _read(self, store: Clone, night: str) -> DeskNight:
-        base, tip = open_branch(store, self.place.corpus, night)
+        try:
+            base, tip = open_branch(store, self.place.corpus, night)
+        except Unreachable as error:
+            seen = last_seen(store, self.place.corpus, night)
+            if seen is None:
+                raise
+            (base, tip), self.problem = seen, str(error)
         return read_night(store, base, tip, night, self.reviewer.pseudonym, self._known)
 
     def _take(self, night: DeskNight) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from corpus.clone import Clone
 from corpus.proposal import parsed_record
 from corpus.propose import branch_of, record_path
-from corpus.remote import remote_of
+from corpus.remote import Unreachable, remote_of
 from corpus.repository import base_commit, on_corpus
 from schemas.decision import reviewer_name
 from schemas.errors import CorpusError, InputError, nearest
@@ -75,8 +75,14 @@ def open_nights(place: Place) -> list[str]:
     """
 
     def look(store: Clone) -> list[str]:
-        heads = store.heads()
-        base = base_commit(store, place.corpus, heads)
+        try:
+            heads = store.heads()
+            base = base_commit(store, place.corpus, heads)
+        except Unreachable:
+            heads = store.known_heads()
+            if place.corpus.branch not in heads:
+                raise
+            base = heads[place.corpus.branch]
         nights = [name.removeprefix(_NIGHT_BRANCH) for name in heads if name.startswith(_NIGHT_BRANCH)]
         return sorted((night for night in nights if _waits(store, base, night)), reverse=True)
 
@@ -87,6 +93,14 @@ def _waits(store: Clone, base: str, night: str) -> bool:
     record = store.file(base, record_path(night))
     settled = parsed_record(record, night).get("settled") if record else None
     return record is None or bool(isinstance(settled, dict) and settled.get("held_ids"))
+
+
+def last_seen(store: Clone, corpus: CorpusSettings, night: str) -> tuple[str, str] | None:
+    """As `open_branch`, but as the branches were when this machine last saw them; None where it never did."""
+    heads = store.known_heads()
+    if corpus.branch not in heads or branch_of(night) not in heads:
+        return None
+    return heads[corpus.branch], heads[branch_of(night)]
 
 
 def open_branch(store: Clone, corpus: CorpusSettings, night: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from corpus.clone import Clone
 from corpus.cut import parsed
@@ -52,11 +52,12 @@ class OpenNight:
 class Standing:
     """Where the corpus stands.
 
-    `held` is settled night to its samples that wait for another vote. `release` is the last one: tag, commit and date;
-    None before the first.
+    `nights` are those of the base branch: `merged` by a person, or `settled`. `held` is settled night to its samples
+    that wait for another vote. `release` is the last one: tag, commit and date; None before the first.
     """
 
     head: str
+    nights: Mapping[str, Literal["merged", "settled"]]
     n_nights: int
     n_samples: int
     open_nights: tuple[OpenNight, ...]
@@ -238,6 +239,7 @@ def standing(*, corpus: CorpusSettings, root: Path, clone: Path) -> Standing:
         releases = [entry.path for entry in store.entries(base, "releases") if entry.path.endswith(".json")]
         return Standing(
             head=base,
+            nights={night: "settled" if _is_settled(record) else "merged" for night, record in sorted(records.items())},
             n_nights=len(records),
             n_samples=sum(map(_n_samples, records.values())),
             open_nights=tuple(_open_night(store, place) for place in open_nights(store, heads, base)),
@@ -265,6 +267,10 @@ def _n_samples(record: Mapping[str, Any]) -> int:
     n_lines: int = sum(one["samples"] for one in facts if isinstance(one, dict) and isinstance(one.get("samples"), int))
     tests = record.get("honeypots") if not isinstance(settled, dict) else None
     return n_lines - (int(tests.get("n", 0)) if isinstance(tests, dict) else 0)
+
+
+def _is_settled(record: Mapping[str, Any]) -> bool:
+    return isinstance(record.get("settled"), dict)
 
 
 def _n_held(record: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from corpus.checks.text_file import LINE_BYTES_MAX, has_duplicate_key
 from corpus.edits import edited_line
 from corpus.proposal import Proposal, origin_of
 from schemas.errors import InputError
@@ -45,13 +46,21 @@ class LineReader:
                 self.edits.setdefault(state.edited_id, state)
         return self._known[line]
 
+    def proposed(self, root: str) -> bytes:
+        """A sample's line as it was proposed."""
+        return self._proposal.lines[root].line
+
     def _read(self, line: bytes) -> LineState:
+        if len(line) > LINE_BYTES_MAX:
+            return LineState(None, problem=f"has {len(line):,} bytes, and {LINE_BYTES_MAX:,} are allowed")
         try:
             sample = orjson.loads(line)
         except orjson.JSONDecodeError:
             return LineState(None, problem="is not JSON")
         if not isinstance(sample, dict) or not isinstance(sample.get("messages"), list):
             return LineState(None, problem="is no sample")
+        if has_duplicate_key(line):
+            return LineState(None, problem="names a key twice")
         roots = self._roots(sample)
         if len(roots) != 1:
             return LineState(None, problem="is a sample that was not proposed" if not roots else "may be either of two")

@@ -123,6 +123,15 @@ def read_proposal(store: BulkObjects, commit: str, night: str) -> Proposal:
     )
 
 
+def proposal_in(store: BulkObjects, commit: str, night: str) -> Proposal | None:
+    """Gristmill's proposal of a night in the history of a commit; None where there is none that can be read."""
+    found = proposals(store, store.commits_touching([record_path(night)], [commit]), night)
+    try:
+        return read_proposal(store, found[0], night) if found else None
+    except CorpusError:
+        return None
+
+
 def parsed_record(content: bytes | None, night: str) -> dict[str, Any]:
     """The object in a night's record. Raises: CorpusError: it is none."""
     try:
@@ -145,8 +154,8 @@ def is_page(path: str, night: str) -> bool:
 
 
 def lines_of(content: bytes) -> list[bytes]:
-    """The lines of a file without line ends, whichever they are, and without empty ones."""
-    return [line.rstrip(b"\r") for line in content.split(b"\n") if line.strip()]
+    """The lines of a file without byte order mark and line ends, whichever they are, and without empty ones."""
+    return [line.rstrip(b"\r") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
 
 
 def _digests(named: Any) -> dict[str, Any]:

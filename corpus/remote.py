@@ -51,6 +51,7 @@ _NETWORK = (
     r"Could not resolve host|unable to access|Connection (refused|reset|timed out|closed)|Operation timed out|early EOF"
     r"|RPC failed|hung up unexpectedly|Network is unreachable"
 )
+_CHECK_NETWORK = "check the network and the address"
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"hook declined|aborted by hook|protected branch|denyCurrentBranch|branch is currently checked out|GH\d{3}",
@@ -63,7 +64,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "give git credentials for this address: a good token in the variable that corpus.token_env names, a credential "
         "helper, or an SSH key",
     ),
-    (_NETWORK, "check the network and the address"),
+    (_NETWORK, _CHECK_NETWORK),
     (
         r"does not appear to be a git repository|Repository not found|not found|does not exist|No such file",
         "check corpus.remote in the settings; an empty repository at that address is enough",
@@ -80,6 +81,10 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 _PASSING = re.compile(_NETWORK)
 
 
+class Unreachable(CorpusError):
+    """The repository does not answer; what this machine has of it may still be read."""
+
+
 def is_network_failure(said: str) -> bool:
     """Whether git's message speaks of the connection, not of the repositories at its ends."""
     return bool(_PASSING.search(said))
@@ -89,9 +94,8 @@ def refusal(asked: str, said: str) -> CorpusError:
     """The error for a git command that was refused: what was asked, what git said, what to do."""
     shown = "; ".join(_told(without_credentials(said))) or "git gave no reason"
     remedy = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, said)), "mend what git reports")
-    return CorpusError(
-        f"{asked} was refused: {shown}. {remedy[:1].upper()}{remedy[1:]}, then run the same command again"
-    )
+    kind = Unreachable if remedy == _CHECK_NETWORK else CorpusError
+    return kind(f"{asked} was refused: {shown}. {remedy[:1].upper()}{remedy[1:]}, then run the same command again")
 
 
 def _told(said: str) -> list[str]:

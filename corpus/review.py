@@ -45,7 +45,8 @@ class Review:
     """A night's proposal and all that people said of it.
 
     `decisions` are of several reviewers and several ways; `withdrawn` were taken back by their author. `foreign` are
-    lines that somebody added in another's name. `reader` reads further lines. `remarks` are for people.
+    lines that somebody added in another's name. `makers` has the commits that brought each edit, by its id. `reader`
+    reads further lines. `remarks` are for people.
     """
 
     proposal: Proposal
@@ -53,6 +54,7 @@ class Review:
     withdrawn: frozenset[Decision]
     foreign: Mapping[Decision, Act]
     commits: tuple[Commit, ...]
+    makers: Mapping[str, Sequence[Commit]]
     reader: LineReader
     remarks: tuple[str, ...]
 
@@ -75,7 +77,7 @@ def collect(store: BulkObjects, night: str, *, base: str, tip: str | None, comme
     commits = night_commits(store, night, base, tip)
     found = proposals(store, commits, night)
     if not found:
-        raise Refused(night, [_lost(night)])
+        raise Refused(night, [_taken_out(store, night, base) or _lost(night)])
     try:
         proposal = read_proposal(store, found[0], night)
     except Altered as error:
@@ -88,6 +90,7 @@ def collect(store: BulkObjects, night: str, *, base: str, tip: str | None, comme
         withdrawn=frozenset(acts.stances.withdrawn()),
         foreign=acts.stances.foreign,
         commits=tuple(commits),
+        makers=acts.makers,
         reader=acts.reader,
         remarks=tuple(remarks),
     )
@@ -104,6 +107,15 @@ def night_commits(store: BulkObjects, night: str, base: str, tip: str | None) ->
 def is_done(commits: Iterable[Commit]) -> bool:
     """Whether a person said in a commit that the review is finished."""
     return any(commit.message.splitlines()[:1] == [DONE] and not is_ours(commit) for commit in commits)
+
+
+def _taken_out(store: BulkObjects, night: str, base: str) -> str | None:
+    """What to do about a night that somebody merged and reverted, None for any other."""
+    gone = [] if store.blob_id(base, record_path(night)) else store.commits_touching([record_path(night)], [base])
+    if not gone:
+        return None
+    last = gone[-1].id[:12]
+    return f"it was merged, and the commit {last} took it out again; `git revert {last}` on the base branch undoes that"
 
 
 def _lost(night: str) -> str:

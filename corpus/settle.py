@@ -8,17 +8,17 @@ push while it runs is found by the next one. The commit depends on base, tip, co
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from corpus.acts import Refused
+from corpus.acts import Refused, author_of
 from corpus.branch_rules import branch_problems
 from corpus.clone import Clone
-from corpus.objects import Author
+from corpus.objects import Author, Commit
 from corpus.outcome_files import COUNTS, Outcomes, outcomes, settled_files
-from corpus.proposal import OUR_EMAIL
+from corpus.proposal import OUR_EMAIL, is_ours
 from corpus.propose import branch_of, record_path
 from corpus.repository import base_commit, on_corpus
 from corpus.review import Comment, Review, collect
@@ -109,6 +109,7 @@ class _Task:
     conflict: Conflict
 
     def run(self, store: Clone) -> Settled:
+        seen = store.known_heads().get(branch_of(self.night))
         heads = store.heads()
         base = base_commit(store, self.corpus, heads)
         tip = heads.get(branch_of(self.night))
@@ -118,9 +119,13 @@ class _Task:
             # Merged by a squash, and deleted: what this machine remembers says who decided what.
             tip = store.refs_beyond(base, "corpus/night").get(f"corpus/{branch_of(self.night)}")
         else:
-            raise CorpusError(f"the corpus has no night {self.night}, and there is no branch {branch_of(self.night)}")
+            raise CorpusError(
+                f"the corpus has no night {self.night}, and there is no branch {branch_of(self.night)}; restore the "
+                f"branch, or propose the night again with `gristmill run --night {self.night}`"
+            )
         try:
-            return self._settle(store, base, tip)
+            settled = self._settle(store, base, tip)
+            return replace(settled, remarks=(*settled.remarks, *_taken_away(store, seen, tip)))
         except Refused as refusal:
             return Settled(self.night, "refused", base, tip, problems=refusal.problems)
 
@@ -160,6 +165,25 @@ class _Task:
         return store.commit(
             base, changed, message, self.now[:10], merged=(merged,) if merged else (), removed=gone, author=author
         )
+
+
+def _taken_away(store: Clone, seen: str | None, tip: str | None) -> Iterator[str]:
+    """What people committed to the branch, as this machine saw it last, and a forced push took away."""
+    if seen is None or tip is None or store.merge_base(seen, tip) == seen:
+        return
+    kept = {_known_by(one) for one in store.history(seen, tip)}
+    gone = [one for one in store.history(tip, seen) if not is_ours(one) and _known_by(one) not in kept]
+    if gone:
+        people = ", ".join(sorted({author_of(one) for one in gone}))
+        yield (
+            f"somebody forced a push over {gone[-1].id[:12]}, and {len(gone)} commit(s) of {people} are gone from the "
+            "branch; what they decided there does not count. If that was not meant, push that commit again and settle"
+        )
+
+
+def _known_by(commit: Commit) -> tuple[Author, str]:
+    """What a rebase leaves as it is."""
+    return commit.author, commit.message
 
 
 def _counted(counts: Mapping[str, int]) -> str:

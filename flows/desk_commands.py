@@ -41,7 +41,8 @@ def review(
     """Read a night's conversations on a local page and decide; the newest night that is proposed when absent.
 
     A decision is kept on this machine at once. It becomes a commit under your name, on the night's branch, when you
-    save, and when you end the page with Ctrl-C or its Finish button. Only this machine can open the page.
+    save, and when you end the page with Ctrl-C or its Finish button. Only this machine can open the page. Where the
+    corpus does not answer, the night is opened as this machine last saw it, and saved when it answers again.
 
     \b
     Example:  gristmill review 2026-11-04 --as "Ann Reader <ann@example.org>"
@@ -82,6 +83,8 @@ def _serve(project: Project, desk: Desk, port: int, no_browser: bool, as_json: b
         say(
             f"{progress.n_unsaved} decisions of an earlier session are not in the corpus yet; they are saved with yours"
         )
+    if desk.problem:
+        say(f"this is the night as this machine last saw it, and decisions wait here to be saved: {desk.problem}")
     say(f"the page: {server.url}\nCtrl-C ends it and saves")
     if as_json:
         facts = {"night": desk.night.night, "url": server.url, "reviewer": desk.reviewer.pseudonym}

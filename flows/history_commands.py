@@ -33,6 +33,9 @@ def status(config: Path | None, as_json: bool) -> int:
     nights = [_summary(night) for night in all_nights(project)]
     corpus, problem = _corpus(project)
     rounds, coming = list(_rounds(project)), _next_release(project)
+    merged = corpus["nights"] if corpus else {}
+    for night in nights:  # its own folder says what this machine did of it last, which was to propose it
+        night["state"] = merged.get(night["night"], night["state"])
     if nights:
         _print_nights(nights)
     else:
@@ -67,6 +70,7 @@ def _summary(night: Night) -> dict[str, Any]:
         "alarms": night.alarms(),
         "branch": proposal.get("branch"),
         "commit": proposal.get("commit"),
+        "pull_request_pending": proposal.get("pull_request_pending"),
     }
 
 
@@ -157,6 +161,8 @@ def _warnings(nights: list[dict[str, Any]]) -> Iterator[str]:
     for night in nights:
         for reason, n in night["held"].items():
             yield f"  {night['night']}: {n} held, {reason}: {REASONS.get(reason, '')}"
+        if night["pull_request_pending"] and night["state"] not in ("merged", "settled"):
+            yield f"  {night['night']}: its pull request is pending: {night['pull_request_pending']}"
         for alarm in night["alarms"]:
             yield f"  {night['night']}: alarm: {alarm}"
 

@@ -11,24 +11,26 @@ import orjson
 
 from corpus.acts import Refused
 from corpus.bulk import BulkObjects, Difference
-from corpus.checks.change import Change
+from corpus.checks.change import Change, Step
 from corpus.checks.decision_lines import author_problems, decision_problems
 from corpus.checks.edited_lines import edit_problems
 from corpus.checks.paths import place_of
 from corpus.checks.private_text import kinds_problem, message_problems, private_problem
-from corpus.checks.problem import Problem
+from corpus.checks.problem import Problem, in_a_night, problem
 from corpus.checks.repeats import Added, corpus_files, repeat_problems, withdrawn_problems
 from corpus.checks.sample_lines import (
     CONTRIBUTED_LINE_BYTES_MAX,
-    LINE_BYTES_MAX,
     contribution_problems,
     sample_problems,
     sound_samples,
 )
-from corpus.checks.text_file import ParsedLine, TextFile, order_problems, read_text_file
+from corpus.checks.text_file import LINE_BYTES_MAX, ParsedLine, TextFile, order_problems, read_text_file
+from corpus.line_states import LineReader
 from corpus.outcome_files import planted
+from corpus.proposal import proposal_in
 from corpus.propose import record_path
 from corpus.tombstones import read_withdrawn
+from schemas.canonical import canonical_bytes
 
 _FILE_MODE = "100644"
 
@@ -77,9 +79,23 @@ class Contents:
         yield from self._decision_problems()
         yield from self._private_problems()
 
-    def adds_lines(self, old: str | None, new: str) -> bool:
-        """Whether a blob has a line that another (None: no file) lacks."""
-        return not self._lines(new) <= (self._lines(old) if old else frozenset())
+    def brings_text(self, step: Step, path: str) -> bool:
+        """Whether a commit brought words into a file that no parent has.
+
+        Of a night's shard only what the tip still has counts, and an edit alone is new: not a sample that was put back,
+        nor one that was written in another way.
+        """
+        changes = [one[path] for one in step.differences]
+        before = frozenset[bytes]().union(*(self._lines(one.old) for one in changes if one.old))
+        added = self._lines(str(changes[0].new)) - before
+        if not self._reader or place_of(path).night != self._change.night:
+            return bool(added)
+        now = next((one.new for one in self._change.differences if one.path == path), None)
+        added &= self._lines(now) if now else frozenset()
+        content = self._store.blob(str(changes[0].new)).removeprefix(b"\xef\xbb\xbf") if added else b""
+        lines = [line for line in content.split(b"\n") if _digest(line) in added]
+        states = (self._reader.read(line.rstrip(b"\r")) for line in lines)
+        return any(one.problem or (one.line and _digest(one.line.rstrip(b"\n")) not in before) for one in states)
 
     # Reading.
 
@@ -95,25 +111,42 @@ class Contents:
         """The added lines of a shard that have a sample's shape; what is wrong with the shard goes to `found`."""
         read = self._read(one, is_canonical=True, line_bytes_max=LINE_BYTES_MAX)
         ids = [(line.number, line.plain.get("id")) for line in read.lines]
-        found += read.problems
-        found += order_problems(one.path, [(number, text) for number, text in ids if isinstance(text, str)])
+        ordered = order_problems(one.path, [(number, text) for number, text in ids if isinstance(text, str)])
+        told = [*read.problems, *ordered]
+        found += in_a_night(told) if self._reader else told
         known = set(self._store.blob(one.old).split(b"\n")) if one.old else set()
-        added = sound_samples([line for line in read.lines if line.content not in known], found)
-        place = place_of(one.path)
-        wrong = list(sample_problems(added, place, self._licences))
-        # A text that was edited by hand has its old id until settle writes the new one: told by `edit_problems`.
-        edited = {line.number for line in added if self._is_changed_by_people(line)}
-        found += [each for each in wrong if each.code != "id" or each.line not in edited]
+        lines = [line for line in read.lines if line.content not in known]
+        added = sound_samples([self._as_settled(line, found) for line in lines], found)
+        found += sample_problems(added, place_of(one.path), self._licences)
         return added
 
-    def _is_changed_by_people(self, line: ParsedLine) -> bool:
+    def _as_settled(self, line: ParsedLine, found: list[Problem]) -> ParsedLine:
+        """The line as settle writes it, where it is a sample of the night or an edit of one, else as it is."""
+        state = self._reader.read(line.content) if self._reader else None
+        if state is None or state.root is None or state.problem or self._reader is None:
+            return line
+        content = (state.line or self._reader.proposed(state.root)).rstrip(b"\n")
+        if state.edited_id and line.plain.get("id") != state.edited_id:
+            what = f"the messages were changed and the id was not; it becomes {state.edited_id}"
+            found.append(problem(line.path, line.number, "edited_by_hand", what))
+        elif not state.edited_id and content != line.content == canonical_bytes(line.plain):
+            what = "a number is written in another way than it was proposed"
+            found += in_a_night([problem(line.path, line.number, "not_canonical", what)])
+        return ParsedLine(line.path, line.number, content, orjson.loads(content))
+
+    @cached_property
+    def _reader(self) -> LineReader | None:
+        """Reads lines as settle does, None for what is not settled."""
         if self._is_maintainer:
-            return False
-        return self._change.is_open or (self._change.own is not None and line.plain["id"] in self._change.own.lines)
+            return None
+        own = self._change.own
+        if own is None and self._change.is_open and self._change.night:
+            own = proposal_in(self._store, self._change.base, self._change.night)
+        return LineReader(own) if own else None
 
     def _lines(self, blob: str) -> frozenset[bytes]:
         if blob not in self._digests:
-            lines = self._store.blob(blob).split(b"\n")
+            lines = self._store.blob(blob).removeprefix(b"\xef\xbb\xbf").split(b"\n")
             self._digests[blob] = frozenset(_digest(line) for line in lines if line)
         return self._digests[blob]
 
@@ -167,9 +200,10 @@ class Contents:
         on_bytes: Callable[[int], None] | None,
     ) -> Iterator[Problem]:
         change, slipped = self._change, self._honeypots
-        added = [Added.of(line) for line in (*sound, *contributed)]
+        added = [*(Added.of(line, is_sample=True) for line in sound), *map(Added.of, contributed)]
         added = [one for one in added if one.content_id not in slipped]
-        yield from withdrawn_problems(added, read_withdrawn(self._store, change.base))
+        withdrawn = withdrawn_problems(added, read_withdrawn(self._store, change.base))
+        yield from in_a_night(withdrawn) if self._reader else withdrawn
         is_trusted = change.own is not None and change.own.commit in self._trusted
         # A night's samples may be contributions that were merged before: they stay in their files.
         folders = ("data", "contributions") if contributed else ("data",)
@@ -198,9 +232,13 @@ class Contents:
             if place_of(one.path).kind != "decisions":
                 continue
             if one.new and one.new_mode == _FILE_MODE:
-                yield from decision_problems(one.path, self._store.blob(one.new), self._is_sample)
-            if not self._is_maintainer:
-                yield from author_problems(one.path, self._change.steps, self._store.blob)
+                told = decision_problems(one.path, self._store.blob(one.new), self._is_sample)
+                yield from in_a_night(told) if self._reader else told
+        steps = self._change.steps
+        touched = {path for step in steps for each in step.differences for path in each}  # also what is gone again
+        for path in sorted(touched if not self._is_maintainer else ()):
+            if place_of(path).kind == "decisions":
+                yield from author_problems(path, steps, self._store.blob)
 
     def _private_problems(self) -> Iterator[Problem]:
         """Of every line that any version of any file brings, the last version first."""

@@ -13,6 +13,8 @@ from functools import cache
 from corpus.checks.change import Step
 from corpus.checks.problem import Problem, problem
 from corpus.checks.text_file import ParsedLine, order_problems, read_text_file
+from corpus.proposal import lines_of
+from schemas.canonical import canonical_bytes
 from schemas.decision import MAX_LINE_BYTES, Decision, reviewer_name
 from schemas.errors import InputError
 
@@ -34,9 +36,9 @@ def _line_problems(line: ParsedLine, is_sample: Callable[[str], bool]) -> Iterat
     except InputError as error:
         yield problem(line.path, line.number, "decision", str(error))
         return
-    if decision.line().rstrip(b"\n") != line.content:
-        yield problem(line.path, line.number, "decision", "not a decision: a key is missing or stands twice")
-    elif decision.made_by != "person" or decision.is_honeypot:
+    if decision.line().rstrip(b"\n") != canonical_bytes(line.plain):
+        yield problem(line.path, line.number, "not_canonical", "the line leaves a key out")
+    if decision.made_by != "person" or decision.is_honeypot:
         found = "the line says that a machine made it, or that the sample is a honeypot, which only settle writes"
         yield problem(line.path, line.number, "decision", found)
     elif not is_sample(decision.sample_id):
@@ -48,7 +50,7 @@ def author_problems(path: str, steps: Sequence[Step], blob: ReadBlob) -> Iterato
 
     @cache
     def lines(name: str | None) -> frozenset[bytes]:
-        return frozenset(line for line in blob(name).split(b"\n") if line) if name else frozenset()
+        return frozenset(lines_of(blob(name))) if name else frozenset()
 
     for step in steps:
         changes = [one[path] for one in step.differences if path in one]
@@ -64,6 +66,10 @@ def author_problems(path: str, steps: Sequence[Step], blob: ReadBlob) -> Iterato
         removed = frozenset.union(*before) - after if is_merge else before[0] - after
         if is_merge:
             removed -= _taken_back(path, steps, blob)
+        # What somebody's editor wrote in another way is still there.
+        known, now = frozenset.union(*before, map(_canonical, removed)), after.union(map(_canonical, added))
+        added = frozenset(line for line in added if _canonical(line) not in known)
+        removed = frozenset(line for line in removed if _canonical(line) not in now)
         if any(_reviewer(line) not in (me, None) for line in added):
             yield problem(place, None, "not_your_decision", f"it adds another person's decision to {path}")
         if any(_reviewer(line) not in (me, None) for line in removed):
@@ -76,9 +82,18 @@ def _taken_back(path: str, steps: Sequence[Step], blob: ReadBlob) -> frozenset[b
     for step in steps:
         if len(step.differences) == 1 and (change := step.differences[0].get(path)):
             me = reviewer_name(f"mailto:{step.commit.author.email}")
-            old, new = (set(blob(name).split(b"\n")) if name else set() for name in (change.old, change.new))
+            old, new = (set(lines_of(blob(name))) if name else set() for name in (change.old, change.new))
             found |= {line for line in old - new if _reviewer(line) == me}
     return frozenset(found)
+
+
+def _canonical(line: bytes) -> bytes:
+    """A decision's canonical line, any other line as it is."""
+    read = read_text_file("", line, is_canonical=False, line_bytes_max=MAX_LINE_BYTES)
+    try:
+        return Decision.from_json(read.lines[0].plain).line().rstrip(b"\n") if read.lines else line
+    except InputError:
+        return line
 
 
 def _reviewer(line: bytes) -> str | None:

@@ -48,18 +48,19 @@ def edit_problems(added: Iterable[ParsedLine], before: Callable[[], Iterator[Lin
 
 def _compared(line: ParsedLine, original: bytes) -> Problem | None:
     """What keeps a line from being an edit of the original, None when it is one."""
-    if line.content == original:
+    plain = orjson.loads(original)
+    if line.plain == plain:
         return None
     try:
         edited_id, edited = edited_line(original, line.plain["messages"])
     except InputError:
         changed = "something else than its messages was changed, or they are no edit of what was proposed"
         return problem(line.path, line.number, "line_changed", changed)
-    if edited.rstrip(b"\n") == line.content:
+    wanted = orjson.loads(edited)
+    if line.plain == wanted:
         return None
-    plain = orjson.loads(original)
     same = all(plain[key] == line.plain[key] for key in plain if key not in ("id", "messages", "alternatives"))
-    if same and line.plain["id"] == plain["id"] and line.plain["alternatives"] == plain["alternatives"]:
+    if same and line.plain["alternatives"] in (plain["alternatives"], wanted["alternatives"]):
         found = f"the messages were changed and the id was not; it becomes {edited_id}"
         return problem(line.path, line.number, "edited_by_hand", found)
     return problem(line.path, line.number, "line_changed", "something else than its messages was changed")

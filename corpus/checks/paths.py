@@ -35,6 +35,9 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("contribution", re.compile(r"contributions/(?P<month>\d{4}-(?:0[1-9]|1[0-2]))/[a-z0-9][a-z0-9-]{0,60}\.jsonl")),
 )
 
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+"""Microsoft, "Naming Files, Paths, and Namespaces": reserved with any extension."""
+
 _FILE_KINDS = {"120000": "it is a symbolic link", "160000": "it is a submodule", "40000": "it is a folder"}
 
 
@@ -90,6 +93,8 @@ def name_problems(path: str) -> Iterator[Problem]:
     elif not path.isascii() or not path.isprintable():
         yield problem(path, None, "bad_name", "the path has other than plain characters")
     parts = path.split("/")
+    if any(_DEVICE.fullmatch(part) for part in parts):
+        yield problem(path, None, "bad_name", "Windows takes this name for a device")
     if any(part.lower().startswith(".git") for part in parts) and not path.startswith((".github/", ".gitea/")):
         yield problem(path, None, "not_allowed", "git reads this file itself: it can change what others check out")
     elif any(part in ("hooks", ".husky") for part in parts):

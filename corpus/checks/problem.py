@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 _OWN = "conversations of your own go into contributions/<yyyy-mm>/<name>.jsonl"
@@ -12,12 +12,12 @@ _OWN = "conversations of your own go into contributions/<yyyy-mm>/<name>.jsonl"
 REMEDIES = {
     # The branch.
     "unrelated_history": "begin the branch anew from the branch that it is meant for",
-    "night_merged": "nothing more can be added to it; withdraw samples with `gristmill retract`",
+    "night_merged": "later votes stay on its branch, where `gristmill settle` finds them; withdraw samples with "
+    "`gristmill retract`",
     "several_nights": "one pull request holds one night; put the others into pull requests of their own",
     "rewritten": "restore the branch as Gristmill pushed it, or delete it and let `gristmill run` propose it again",
     "forged": f"a night is proposed by Gristmill alone; {_OWN}",
-    "sign_off": "add the line `Signed-off-by: name <e-mail>` of the author with `git commit --amend --signoff` (for "
-    "several commits `git rebase --signoff <base>`, which makes them anew)",
+    "sign_off": "by it they say that they may give the text away (CONTRIBUTING.md)",
     # Files.
     "damaged_tree": "make the commit again with git itself",
     "too_many_files": "split the change",
@@ -55,6 +55,7 @@ REMEDIES = {
     "night": "keep the sample in the file of its night",
     "edited_by_hand": "settle takes it as an edit by the author of the commit and writes the new id",
     "line_changed": "only the messages of a sample may be edited; restore everything else",
+    "settle_refuses": "mend the branch, or settle will not merge it",
     "line_added": f"a night holds what was proposed; {_OWN}",
     "withdrawn": "it was withdrawn for good; leave it out",
     "exact_duplicate": "leave it out: the corpus has it already",
@@ -72,6 +73,12 @@ REMEDIES = {
 MENDED = frozenset({"edited_by_hand", "unsorted", "no_line_end"})
 """What settle mends by itself in a night; the check only warns of it."""
 
+MENDED_IN_A_NIGHT = MENDED | {
+    *("byte_order_mark", "line_ends", "empty_line", "repeated_line", "not_canonical", "withdrawn"),
+}
+"""The same for a night that is settled for sure: what a formatter or an editor makes of a file that it saves, and what
+was withdrawn since it was proposed."""
+
 MOST_ALIKE = 20
 """Problems of one code in one file that are listed; the others are counted: a systematic fault breaks every line."""
 
@@ -83,31 +90,34 @@ class Problem:
     """Something in a change that must not be merged.
 
     `path` is a file's (printable, cut at 200 characters), `commit <id>`, or empty for the change as a whole; `line`
-    counts from 1. `message` says what was found and what to do.
+    counts from 1. `message` says what was found and what to do. `is_mended`: settle sets it right, so it keeps nobody
+    from merging.
     """
 
     path: str
     line: int | None
     code: str
     message: str
-
-    @property
-    def is_mended(self) -> bool:
-        """Whether settle sets it right, so that it keeps nobody from merging."""
-        return self.code in MENDED
+    is_mended: bool = False
 
     def place(self) -> str:
         """File and line as people write them."""
         return (self.path or "the change") + (f":{self.line}" if self.line else "")
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as a JSON object, with `is_mended`."""
-        return {**asdict(self), "is_mended": self.is_mended}
+        """All fields as a JSON object."""
+        return asdict(self)
 
 
 def problem(path: str, line: int | None, code: str, found: str) -> Problem:
     """The problem with its remedy; `found` is our own words about it."""
-    return Problem(shown(path), line, code, f"{found}: {REMEDIES[code]}")
+    return Problem(shown(path), line, code, f"{found}: {REMEDIES[code]}", code in MENDED)
+
+
+def in_a_night(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Problems of a file that settle writes anew: what it mends is only warned of."""
+    for one in problems:
+        yield replace(one, is_mended=one.code in MENDED_IN_A_NIGHT)
 
 
 def shown(path: str) -> str:
@@ -127,6 +137,6 @@ def limited(problems: Iterable[Problem]) -> Iterator[Problem]:
         given[key] += 1
         if given[key] == MOST_ALIKE and totals[key] > MOST_ALIKE:
             more = f"{one.message} (and {totals[key] - MOST_ALIKE} more of this kind in this file)"
-            yield Problem(one.path, one.line, one.code, more)
+            yield replace(one, message=more)
         elif given[key] <= MOST_ALIKE:
             yield one

@@ -20,6 +20,7 @@ from corpus.checks.problem import Problem, problem
 from corpus.checks.text_file import ParsedLine
 from corpus.fingerprint import Fingerprint, fingerprints
 from corpus.minhash import band_keys, banding_for, jaccard, signatures
+from corpus.proposal import origin_of
 from corpus.tombstones import Withdrawn
 from schemas.conversation import Turn, content_id
 from schemas.errors import CorpusError
@@ -34,15 +35,23 @@ _ID = re.compile(rb'[{,]"id":"([0-9a-f]{32})"')
 
 @dataclass(frozen=True)
 class Added:
-    """A line that a change adds, with the content id of its messages."""
+    """A line that a change adds, with the content id of its messages.
+
+    `origin` is the same for a sample and the edits of it, None for what is no sample of a night.
+    """
 
     line: ParsedLine
     content_id: str
+    origin: str | None = None
 
     @classmethod
-    def of(cls, line: ParsedLine) -> Added:
+    def of(cls, line: ParsedLine, *, is_sample: bool = False) -> Added:
         """That of a line with sound messages."""
-        return cls(line, content_id(_turns(line.plain)))
+        return cls(line, content_id(_turns(line.plain)), origin_of(line.plain) if is_sample else None)
+
+    def is_version_of(self, other: Added) -> bool:
+        """Whether both are of one sample: which of them stays is the reviewers' to say."""
+        return self.origin is not None and self.origin == other.origin
 
     def found(self, code: str, what: str) -> Problem:
         """A problem of the line."""
@@ -112,6 +121,8 @@ class _Search:
             first = self._added[places[0]].line
             for place in places[1:]:
                 self._is_exact.add(place)
+                if self._added[place].is_version_of(self._added[places[0]]):
+                    continue
                 yield self._added[place].found("exact_duplicate", f"it says the same as {first.path}:{first.number}")
         if self._jaccard_min is None:
             return
@@ -119,6 +130,8 @@ class _Search:
             met = Counter(other for band in bands for other in self._by_band[band] if other < place)
             for other in _most_met(met):
                 if other not in self._is_exact and place not in self._is_exact:
+                    if self._added[place].is_version_of(self._added[other]):
+                        continue
                     line = self._added[other].line
                     self._compare(place, self._marks[other], f"{line.path}:{line.number}")
 

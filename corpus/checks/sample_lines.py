@@ -14,9 +14,6 @@ from schemas.contracts import Contract, failure_cases, sample_contract, text_con
 from schemas.sample_shape import contribution_shape_problems, sample_shape_problems
 from schemas.verdict import RATING_MIN
 
-LINE_BYTES_MAX = 32 * 2**20
-"""Of a sample: the largest record that `pull` reads unless the settings say otherwise."""
-
 CONTRIBUTED_LINE_BYTES_MAX = 2**20
 """Of a contribution: 20,000 words, the longest conversation that the screen lets pass, are 120 kB of English."""
 

@@ -12,6 +12,9 @@ import orjson
 from corpus.checks.problem import Problem, problem
 from schemas.canonical import canonical_bytes
 
+LINE_BYTES_MAX = 32 * 2**20
+"""Of a sample: the largest record that `pull` reads unless the settings say otherwise."""
+
 
 @dataclass(frozen=True)
 class ParsedLine:
@@ -41,6 +44,9 @@ def read_text_file(path: str, content: bytes, *, is_canonical: bool, line_bytes_
             found = f"the line has {len(line):,} bytes, and {line_bytes_max:,} are allowed"
             read.problems.append(problem(path, number, "too_large", found))
             continue
+        if line.endswith(b"\r"):
+            read.problems.append(problem(path, number, "line_ends", "the line ends with a carriage return"))
+            line = line.rstrip(b"\r")  # noqa: PLW2901 (what else is wrong with it is told, too)
         problems, plain = _parsed(path, number, line, is_canonical)
         read.problems += problems
         if plain is not None:
@@ -61,8 +67,6 @@ def _parsed(path: str, number: int, line: bytes, is_canonical: bool) -> tuple[li
     def refused(code: str, found: str) -> tuple[list[Problem], None]:
         return [problem(path, number, code, found)], None
 
-    if line.endswith(b"\r"):
-        return refused("line_ends", "the line ends with a carriage return")
     if not line.strip():
         return refused("empty_line", "the line is empty")
     try:
@@ -79,7 +83,7 @@ def _parsed(path: str, number: int, line: bytes, is_canonical: bool) -> tuple[li
         return refused("not_json", "the line is JSON, but no object")
     problems = []
     if (rewritten := canonical_bytes(plain)) != line:
-        if _has_duplicate_key(line):
+        if has_duplicate_key(line):
             problems.append(problem(path, number, "duplicate_key", "an object names a key twice"))
         elif is_canonical:
             at = next((n for n, pair in enumerate(zip(rewritten, line, strict=False)) if pair[0] != pair[1]), 0)
@@ -92,7 +96,9 @@ class _Twice(Exception):
     """A key was met twice."""
 
 
-def _has_duplicate_key(line: bytes) -> bool:
+def has_duplicate_key(line: bytes) -> bool:
+    """Whether a line of JSON has an object that names a key twice, which two readers may understand differently."""
+
     def once(pairs: list[tuple[str, Any]]) -> None:
         if len({key for key, _ in pairs}) < len(pairs):
             raise _Twice

@@ -89,9 +89,9 @@ class Person:
         self.write(DECISIONS, known + one.line().decode())
         return self
 
-    def commit(self, message: str = "review") -> "Person":
+    def commit(self, message: str = "review", *, is_signed: bool = True) -> "Person":
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", message)
+        self.git("commit", "-q", "--allow-empty", *(["--signoff"] if is_signed else []), "-m", message)
         return self
 
     def push(self, branch: str = BRANCH, *options: str) -> "Person":

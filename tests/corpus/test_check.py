@@ -122,7 +122,7 @@ def test_an_edit_by_hand_is_told_with_its_new_id(project):
         (lambda text: text.replace(b'"night":"2026-11-04"', b'"night":"2026-11-05"', 1), "night"),
         (lambda text: text.replace(b'"rating":5.0', b'"rating":10.0', 1), "line_changed"),
         (lambda text: text.replace(b'"rating":5.0', b'"rating":99.0', 1), "verdict"),
-        (lambda text: text.replace(b'"rating":5.0', b'"rating":5', 1), "shape"),
+        (lambda text: text.replace(b'"rating":5.0', b'"rating":5', 1), "not_canonical"),
         (lambda text: text.replace(b'"role":"assistant"', b'"role":"user"', 1), "turns"),
         (lambda text: text.replace(b"It is ", b"\\u0000", 1), "text"),
         (lambda text: text.replace(b"It is ", b"\\ud83d", 1), "lone_surrogate"),

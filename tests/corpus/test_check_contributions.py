@@ -69,6 +69,13 @@ def test_contributions_have_one_place(project, path):
     assert "not_allowed" in project.codes(project.contributed(talk("What is grist?", "Corn."), path))
 
 
+@pytest.mark.parametrize("name", ["aux", "nul", "com1", "lpt9"])
+def test_no_name_is_one_that_windows_cannot_write(project, name):
+    """One such file, and nobody there can check the corpus out any more."""
+    content = talk("What is grist?", "Corn for grinding.")
+    assert project.codes(project.contributed(content, f"contributions/2026-11/{name}.jsonl")) == {"bad_name"}
+
+
 def test_a_stranger_cannot_fill_data(project):
     """Nothing reaches data/ that was not rated and reviewed, whoever signs it as Gristmill."""
     line = b"\n".join(project.lines(project.own)[:1]) + b"\n"

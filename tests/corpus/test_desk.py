@@ -9,13 +9,14 @@ import pytest
 from corpus import desk_view as view
 from corpus.desk import Desk
 from corpus.desk_journal import Held
-from corpus.desk_place import Reviewer, open_nights, reviewer_of
+from corpus.desk_place import Place, Reviewer, open_nights, reviewer_of
 from corpus.reading_copy import ballots
 from corpus.review import collect
 from corpus.settle import settle
 from schemas.conversation import Turn, content_id
 from schemas.decision import reviewer_name
 from schemas.errors import CorpusError, InputError
+from schemas.settings import CorpusSettings
 from tests.corpus.desk_project import ANN, BOB, NIGHT, DeskProject, git
 from tests.corpus.judged_rows import conversation
 
@@ -428,3 +429,29 @@ def test_a_reviewer_is_a_name_and_an_address():
     for text in ("ann", "<ann@example.org>", "Ann <ann>", "Ann <a@b> <c@d>", "Ann\n <a@b>"):
         with pytest.raises(InputError):
             reviewer_of(text)
+
+
+def test_a_night_that_this_machine_has_seen_opens_without_the_corpus(project):
+    """On a train one reads and decides; the next save after it brings all of it."""
+    first = project.desk()
+    sample = first.night.samples[0].id
+    first.close()
+    near = project.place("Ann")
+    far = Place(CorpusSettings(remote="http://127.0.0.1:9/corpus.git"), near.root, near.clone)
+    assert open_nights(far) == [NIGHT]
+    desk = Desk(far, NIGHT, ANN, folder=project.root / "Ann" / "review", clock=lambda: "2026-11-06T08:00:00Z")
+    project.open_desks.append(desk)
+    assert desk.problem is not None and "check the network" in desk.problem.lower()
+    desk.decide(sample, "reject", reason="no")
+    with pytest.raises(CorpusError, match="(?i)check the network"):
+        desk.save()
+    desk.close()
+    assert project.desk().save().n_decisions == 1
+    assert [one["sample_id"] for one in project.decisions()] == [sample]
+
+
+def test_a_night_that_this_machine_never_saw_needs_the_corpus(project, tmp_path):
+    """There is nothing to read."""
+    far = Place(CorpusSettings(remote="http://127.0.0.1:9/corpus.git"), project.root, tmp_path / "none" / "clone.git")
+    with pytest.raises(CorpusError, match="(?i)check the network"):
+        Desk(far, NIGHT, ANN, folder=tmp_path / "review", clock=lambda: "2026-11-06T08:00:00Z")

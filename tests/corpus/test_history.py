@@ -73,6 +73,7 @@ def test_the_standing_counts_what_is_there(lived):
     project, _, _ = lived
     found = standing(corpus=project.corpus, **project.place)
     assert (found.n_nights, found.n_samples, found.n_tombstones) == (1, 4, 2)
+    assert dict(found.nights) == {NIGHT: "merged"}
     assert found.release is not None and found.release["tag"] == "v1"
     (night,) = found.open_nights
     assert (night.night, night.n_samples, night.n_undecided, night.n_held) == (LATER, 3, 3, 0)

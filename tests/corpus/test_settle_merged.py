@@ -157,3 +157,47 @@ def test_a_forged_line_that_a_person_merged_is_left_out_and_told(night):
     assert night.decisions() == [(night.ids[1], "reject", ANN)] and night.ids[0] in night.kept()
     assert any(BOB in remark and ANN in remark for remark in settled.remarks)
     assert BOB not in (night.file(DECISIONS) or "")
+
+
+def test_a_night_that_was_merged_and_reverted_is_told_as_such(night):
+    """Nobody squashed anything: its branch is whole, and main had it once. Reverting the revert lets settle go on."""
+    night.merge()
+    maintainer = night.person("mia", "main")
+    maintainer.git("revert", "--no-edit", "-m", "1", "HEAD")
+    maintainer.push("main")
+    reverted = night.project.head("main")
+    settled = night.settle()
+    assert settled.state == "refused"
+    assert f"`git revert {reverted[:12]}`" in settled.problems[0]
+    maintainer.git("revert", "--no-edit", reverted)
+    maintainer.push("main")
+    assert night.settle().counts["kept"] == 6
+
+
+def test_a_forced_push_over_peoples_commits_is_told(night):
+    """Their votes are gone without a trace in the branch; this machine saw them. A rebase of them is no loss."""
+    from corpus.open_nights import open_nights
+
+    ann = night.person("ann").decide(night.ids[0]).done()
+    open_nights(night.project.corpus, **night.project.place)
+    lost = ann.git("rev-parse", "HEAD")
+    bob = night.person("bob")
+    bob.git("reset", "-q", "--hard", night.proposal)
+    bob.decide(night.ids[1]).commit().push(BRANCH, "--force")
+    settled = night.settle()
+    assert (settled.state, night.decisions()) == ("settled", [(night.ids[1], "reject", bob.reviewer)])
+    (remark,) = settled.remarks
+    assert f"1 commit(s) of {ann.reviewer} are gone" in remark and lost[:12] in remark
+
+
+def test_a_rebased_branch_that_has_everybodys_commits_is_no_news(night):
+    """Somebody brought it up to date with the base branch and kept the authors."""
+    from corpus.open_nights import open_nights
+
+    ann = night.person("ann").decide(night.ids[0]).done()
+    open_nights(night.project.corpus, **night.project.place)
+    ann.git("rebase", "-q", "--force-rebase", f"{night.proposal}~1")
+    ann.push(BRANCH, "--force")
+    settled = night.settle()
+    assert (settled.state, settled.remarks) == ("settled", ())
+    assert night.decisions() == [(night.ids[0], "reject", ann.reviewer)]

@@ -48,7 +48,7 @@ def act(tree: Person, name: str, what: str, number: int, sample: str, reviewer: 
         getattr(tree, what)(sample)
     tree.git("add", "-A")
     tree.name = name
-    tree.git("commit", "-q", "--allow-empty", "-m", "review", at=f"2026-11-05T10:{number:02}:00Z")
+    tree.git("commit", "-q", "--allow-empty", "--signoff", "-m", "review", at=f"2026-11-05T10:{number:02}:00Z")
 
 
 def settled(folder: Path, order: list, numbers: dict) -> tuple[set[str], dict[str, int], list[str]]:

@@ -91,8 +91,15 @@ def test_a_contributor_is_found_by_the_user_id_of_a_log(person, capsys):
 def test_status_says_where_everything_stands(person, capsys):
     """Open nights, release, retractions; a corpus that cannot be reached is told, and the rest all the same."""
     project, _ = person
+    for number, night in enumerate((NIGHT, LATER), 1):
+        folder = project.var / "nights" / night
+        (folder / "night.json").write_text(json.dumps({"night": night, "sequence": number}))
+        noted = {"state": "proposed", "n_samples": 3, "pull_request_pending": "the token is revoked"}
+        (folder / "proposal.json").write_text(json.dumps(noted))
     code, found, said = run(capsys, "status")
     assert code == 0 and found["standing"]["n_samples"] == 5
+    assert [one["state"] for one in found["nights"]] == ["merged", "proposed"], "what the corpus says of each"
+    assert f"{LATER}: its pull request is pending: the token is revoked" in said and f"{NIGHT}: its pull" not in said
     assert f"open: night/{LATER}, 4 samples, 0 decided, 4 undecided" in said and "no release yet" in said
     assert run_command(["migrate"]) == 0
     assert "nothing to do (5 samples" in capsys.readouterr().err

@@ -14,7 +14,7 @@ read_key='import sys, tomllib; print(tomllib.load(sys.stdin.buffer).get("gristmi
 gristmill=$(git -C "$repository" show base:corpus.toml | python3 -c "$read_key")
 case $gristmill in
   "")
-    echo 'corpus.toml names no Gristmill to check with: set its key `gristmill` on the main branch' >&2
+    echo 'corpus.toml of the branch that this is meant for names no Gristmill to check with: set its key `gristmill` there' >&2
     exit 1
     ;;
   *://*) ;;
@@ -24,10 +24,12 @@ case $gristmill in
     ;;
 esac
 
-# Of its dependencies only those that the check needs: no judge, no scheduler, nothing to compile.
+# Of its dependencies only those that the check needs: no judge, no scheduler, nothing to compile. They come first: pip
+# would complain of the others.
+export PIP_DISABLE_PIP_VERSION_CHECK=1
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --no-deps -- "$gristmill"
 "$work/venv/bin/pip" install --quiet -- \
   'click>=8.1' 'gitpython>=3.1.44' 'numpy>=2.0' 'orjson>=3.10' 'pandera[polars]>=0.24' 'phonenumbers>=9.0' \
   'polars>=1.30' 'pyarrow>=20' 'pydantic>=2.11' 'python-stdnum>=1.20' 'rich>=14'
+"$work/venv/bin/pip" install --quiet --no-deps -- "$gristmill"
 "$work/venv/bin/gristmill" check "$repository" --base base --head proposal "$@"
