@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -31,6 +32,7 @@ from corpus.repository import base_commit, on_corpus
 from corpus.screen import screen as screen_rows
 from corpus.seen import Seen
 from corpus.select import select as select_rows
+from corpus.sources.download import download, is_address
 from corpus.stage import read_report, write_atomically
 from corpus.stage import run_step as run_file_step
 from corpus.tombstones import Withdrawn, read_withdrawn
@@ -43,7 +45,7 @@ from judges.choose import make_judge
 from judges.registry import HeadRegistry
 from judges.step import AFTER_ALL_NIGHTS, JudgeStep
 from judges.verdicts import VerdictStore
-from schemas.errors import InputError, SettingsError
+from schemas.errors import SettingsError
 from schemas.outcome import StepReport
 from schemas.settings import SourceSettings
 from schemas.tables import DISTINCT, JUDGED
@@ -104,18 +106,19 @@ def pull_files(
     source_type: str | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> StepReport:
-    """Reads sources named on the command line: names of the settings, or paths and globs without consent.
+    """Reads sources named on the command line: of the settings, or paths, globs and addresses without consent.
 
     Raises:
-        InputError: a path does not exist.
+        InputError: a path does not exist, an address does not answer.
     """
     known = {source.name: source for source in project.settings.sources}
     sources = []
     for name in named:
         if name in known:
             source = known[name].model_copy(update={"path": str(project.root / known[name].path)})
-        elif "://" in name:
-            raise InputError(f"{name}: only files are read so far; download the log and name the file")
+        elif is_address(name):
+            file = download(name, project.var / "downloads", on_bytes)
+            source = SourceSettings(name=Path(urlsplit(name).path).stem or "download", path=str(file))
         else:
             source = SourceSettings(name=Path(name).stem or name, path=str(Path.cwd() / name))
         sources.append(source.model_copy(update={"type": source_type}) if source_type else source)

@@ -53,7 +53,7 @@ def _file_step(name: str, text: str) -> Callable[[Callable[..., StepReport]], cl
 @json_option
 @click.pass_obj
 def pull(config: Path | None, sources: tuple[str, ...], output: Path, source_type: str | None, as_json: bool) -> int:
-    """Read logs: SOURCE is a path, a folder, a glob, or the name of a source in the settings.
+    """Read logs: SOURCE is a path, a folder, a glob, an http address, or the name of a source in the settings.
 
     The type of each file is recognised by its content. Unreadable records are listed, with their place, in
     OUT.quarantine.jsonl; the exit code is then 3.
