@@ -61,9 +61,10 @@ def _summary(night: Night) -> dict[str, Any]:
             for reason, n in getattr(report, kind).items():
                 totals[kind][reason] = totals[kind].get(reason, 0) + n
     stopped = f"stopped after {reports[-1].step}" if reports else "begun"
+    state = proposal.get("state", stopped)
     return {
         "night": night.date,
-        "state": proposal.get("state", stopped),
+        "state": "proposed" if state == "unchanged" else state,  # that running it again changed nothing is no state
         "in": reports[0].n_in if reports else 0,
         "proposed": proposal.get("n_samples", 0),
         **totals,
