@@ -136,6 +136,8 @@ class _Task:
         known = self._known(store, base)
         if (found := store.tags().get(self.tag)) is not None:
             return self._unchanged(store, base, known, found)
+        if known and store.blob_id(base, TOMBSTONES) != store.blob_id(known.corpus_commit, TOMBSTONES):
+            base, known = self._abandoned(store, base, known.released_on), None
         if known:  # a release that was begun
             request = Request(
                 self.tag, known.corpus_commit, known.released_on, SplitRule.from_json(known.rule), known.code
@@ -159,6 +161,18 @@ class _Task:
         """The release of this tag that the base branch knows."""
         content = store.file(base, manifest_path(self.tag))
         return None if content is None else _read(content, manifest_path(self.tag))
+
+    def _abandoned(self, store: Clone, base: str, day: str) -> str:
+        """The base branch without the manifest of a release that nobody finished before something was withdrawn.
+
+        Raises:
+            Moved: the branch got another commit meanwhile; the same call tries again.
+        """
+        paths = [path for path in (manifest_path(self.tag), signature_path(self.tag)) if store.file(base, path)]
+        message = f"release: {self.tag} was begun and not finished, and is made anew after a retraction\n"
+        commit = store.commit(base, {}, message, day, removed=paths)
+        store.push(commit, self.corpus.branch, expected=base)
+        return commit
 
     def _unchanged(self, store: Clone, base: str, known: Release | None, found: str) -> Released:
         """The release that exists, when it is what would be made now.

@@ -43,6 +43,14 @@ def manifest(root: Path, tag: str) -> Release:
     return in_clone(root, lambda s: Release.from_content(s.file(s.fetch_tag(tag), f"releases/{tag}.json")))
 
 
+def withdraw(store: Clone, sample_id: str) -> None:
+    """Puts a tombstone on the base branch."""
+    stone = Tombstone(sample_id, "its contributor asked", "2026-11-05T10:00:00Z").line()
+    base = base_commit(store, CORPUS, store.heads())
+    blobs = store.store([("tombstones.jsonl", [stone], len(stone))])
+    store.push(store.commit(base, blobs, "retract\n", "2026-11-05"), CORPUS.branch, expected=base)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A corpus with one night of 60 samples of two experts."""
@@ -228,21 +236,28 @@ def test_a_release_that_was_killed_before_its_tag_is_completed(root: Path) -> No
     assert (again.state, again.commit) == ("released", made.commit)
 
 
+def test_a_release_that_was_killed_is_not_completed_over_a_retraction(root: Path) -> None:
+    """It would publish what left the corpus in between: it is made anew, without it."""
+    cut(root)
+    run_git(root, "update-ref", "-d", "refs/tags/v1")
+    gone = sample(7)["id"]
+    merge(root, "2026-11-05", [sample(n, night="2026-11-05") for n in range(60, 80)])
+    in_clone(root, lambda store: withdraw(store, gone), "another_machine.git")
+    assert cut(root).state == "released"
+    assert gone not in {row.line["id"] for row in rows(root, "v1")} and len(rows(root, "v1")) == 79
+    assert cut(root).state == "unchanged"
+    assert cut(root, tag="v2").state in ("released", "unchanged")
+
+
 def test_what_is_withdrawn_while_a_release_is_made_is_not_in_it(root: Path) -> None:
     """Nobody would be told that this release has it: retraction lists the tags that are there."""
     gone = sample(7)["id"]
-    stone = Tombstone(gone, "its contributor asked", "2026-11-05T10:00:00Z").line()
     withdrawn: list[str] = []
-
-    def withdraw(store: Clone) -> None:
-        base = base_commit(store, CORPUS, store.heads())
-        blobs = store.store([("tombstones.jsonl", [stone], len(stone))])
-        store.push(store.commit(base, blobs, "retract\n", "2026-11-05"), CORPUS.branch, expected=base)
 
     def read(n_bytes: int) -> None:  # noqa: ARG001 (called while shards are read)
         if not withdrawn:
             withdrawn.append(gone)
-            in_clone(root, withdraw, "another_machine.git")
+            in_clone(root, lambda store: withdraw(store, gone), "another_machine.git")
 
     made = cut(root, on_bytes=read)
     assert withdrawn and made.n_samples == 59 and made.left_out == {"withdrawn": 1}
