@@ -7,13 +7,13 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from flows.console import DONE_BUT_HELD, FAILED, print_json, say
+from flows.verbs import Verbs
 from schemas.errors import GristmillError, SettingsError, nearest
 
 COMMANDS = {
@@ -44,24 +44,17 @@ COMMANDS = {
 """Name of each command and where it lives; loaded when it is named, so that `gristmill --help` is quick."""
 
 
-class Verbs(click.Group):
+class Roads(Verbs):
     """The commands, in the order of the road, with a suggestion for a mistyped one."""
 
-    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """The names in the order of the road."""
-        return list(COMMANDS)
-
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command of that name, imported now."""
-        if name not in COMMANDS:
-            context.fail(f"no such command {name!r}{nearest(name, COMMANDS)}")
-        module, attribute = COMMANDS[name].split(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
+        """The command of that name; a mistyped one is answered with the nearest."""
+        return super().get_command(context, name) or context.fail(f"no such command {name!r}{nearest(name, COMMANDS)}")
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Roads, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.option(
     "--config", type=click.Path(path_type=Path), help="Settings file; else GRISTMILL_CONFIG, else ./gristmill.toml."
 )

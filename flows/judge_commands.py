@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,6 +20,7 @@ from flows.console import DONE, DONE_BUT_HELD, print_json, printable, progress, 
 from flows.road import heads_folder, model_cache
 from flows.settings_file import Project, find_project
 from flows.trial_page import render_trial
+from flows.verbs import Verbs
 from judges.choose import make_judge
 from judges.injection import ATTACKS, read_attacks
 from judges.trial_pairs import DamagedLine, TrialPair, read_pairs
@@ -40,34 +40,7 @@ _LISTED = 20
 """Damaged lines that are named one by one on standard error; the JSON names them all."""
 
 
-class JudgeVerbs(click.Group):
-    """Whatever does not begin with the name of a subcommand is `gristmill judge IN -o OUT`."""
-
-    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """The subcommands that people name."""
-        return [name for name in SUBCOMMANDS if name != _FILES]
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
-        """The subcommand of that name, imported now."""
-        if name not in SUBCOMMANDS:
-            return None
-        module, attribute = SUBCOMMANDS[name].split(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Puts the hidden subcommand's name before files and options; `--help` alone is the group's."""
-        is_own = bool(args) and (args[0] in SUBCOMMANDS or (args[0] in context.help_option_names and len(args) == 1))
-        return super().parse_args(context, args if is_own else [_FILES, *args])
-
-    def format_usage(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Both ways of calling."""
-        formatter.write_usage(context.command_path, "IN -o OUT [--json]")
-        formatter.write_usage(context.command_path, "COMMAND [ARGS]...", prefix="       ")
-
-
-@click.group(cls=JudgeVerbs)
+@click.group(cls=Verbs, places=SUBCOMMANDS, default=_FILES)
 def judge() -> None:
     """Rate each conversation of a file with the judge of the settings, or see what that judge is worth.
 

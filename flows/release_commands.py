@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from flows.cli import json_option
 from flows.console import DONE, FAILED, print_json, printable, progress, say, stderr
 from flows.settings_file import Project, require_project
 from flows.settling import place_of
+from flows.verbs import Verbs
 from schemas.release import SPLITS
 
 _TAG = "tag"
@@ -27,26 +27,8 @@ _EMPTY = (
 )
 
 
-class ReleaseVerbs(click.Group):
-    """Whatever does not begin with the name of a subcommand is `gristmill release TAG`."""
-
-    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """The subcommands that people name."""
-        return [name for name in SUBCOMMANDS if name != _TAG]
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
-        """The subcommand of that name."""
-        if name not in SUBCOMMANDS:
-            return None
-        module, attribute = SUBCOMMANDS[name].split(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Puts the hidden subcommand's name before a tag and options; `--help` alone is the group's."""
-        is_own = bool(args) and (args[0] == "verify" or (args[0] in context.help_option_names and len(args) == 1))
-        return super().parse_args(context, args if is_own else [_TAG, *args])
+class ReleaseVerbs(Verbs):
+    """`gristmill release TAG` and its subcommands."""
 
     def format_usage(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Both ways of calling."""
@@ -54,7 +36,7 @@ class ReleaseVerbs(click.Group):
         formatter.write_usage(context.command_path, "verify TAG [--signers FILE] [--json]", prefix="       ")
 
 
-@click.group(cls=ReleaseVerbs)
+@click.group(cls=ReleaseVerbs, places=SUBCOMMANDS, default=_TAG)
 def release() -> None:
     """Give the corpus as it is now a name: splits, a dataset card, a manifest with the digest of every file.
 

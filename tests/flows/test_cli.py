@@ -58,7 +58,7 @@ def test_a_wrong_settings_file_is_wrong_usage(tmp_path):
 
 def test_an_unexpected_failure_leaves_its_traceback_in_a_file(tmp_path, monkeypatch, capsys):
     """No traceback reaches the user, and none is lost."""
-    monkeypatch.setattr("flows.cli.COMMANDS", {"status": "flows.no_such_module:status"})
+    monkeypatch.setitem(COMMANDS, "status", "flows.no_such_module:status")
     assert run_command(["status", "--json"]) == 1
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
