@@ -11,22 +11,26 @@ Only what the corpus accepted is named: ids of what was merely seen are nobody's
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from corpus.fingerprint import Fingerprint
+from corpus.meaning import Accepted, near_in_night
 from corpus.minhash import band_keys, jaccard, signatures
 from corpus.seen import Seen
 
 SIMILARITY_MIN = 0.1
 """A tenth of the word 5-grams in common is no chance: two different chats seldom share a single one."""
 
+COSINE_MIN = 0.8
+"""About the same matter: of two real chats taken at random 99 in 100 lie below 0.67 (corpus/meaning.py)."""
+
 SHOWN = 3
-"""Neighbours of a sample, at most: what a reviewer may look at beside it."""
+"""Neighbours of a sample, at most, by phrases and as many by meaning: what a reviewer may look at beside it."""
 
 COMPARED = 64
 """Entries of the corpus that a sample is compared with, those that it meets most often first: half of what
@@ -41,15 +45,19 @@ OWNERS_MAX = 32
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A sample that is like another: its id, its night, and the share of word 5-grams in common, 0 to 1."""
+    """A sample that is like another: its id, its night, and how like.
+
+    `similarity` is of `phrases` the share of word 5-grams in common, of `meaning` the cosine of the embeddings.
+    """
 
     id: str
     night: str
     similarity: float
+    by: Literal["phrases", "meaning"] = "phrases"
 
     def to_json(self) -> dict[str, Any]:
         """All fields."""
-        return {"id": self.id, "night": self.night, "similarity": self.similarity}
+        return asdict(self)
 
 
 def neighbours(night: str, marks: Sequence[Fingerprint], seen: Seen | None) -> dict[str, tuple[Neighbour, ...]]:
@@ -65,6 +73,19 @@ def neighbours(night: str, marks: Sequence[Fingerprint], seen: Seen | None) -> d
         found.setdefault(one, []).append(Neighbour(other, night, similarity))
         found.setdefault(other, []).append(Neighbour(one, night, similarity))
     return {one: _nearest(found[one]) for one in sorted(found)}
+
+
+def in_meaning(
+    night: str, embeddings: Mapping[str, str], accepted: Accepted | None
+) -> dict[str, tuple[Neighbour, ...]]:
+    """The same by what is said, whatever the words: `embeddings` by sample id, `accepted` is what the corpus holds."""
+    near = near_in_night(embeddings, COSINE_MIN)
+    for one, some in (accepted.near(embeddings, COSINE_MIN) if accepted else {}).items():
+        near.setdefault(one, []).extend(some)
+    return {
+        one: _nearest(Neighbour(other.id, other.night or night, other.cosine, "meaning") for other in near[one])
+        for one in sorted(near)
+    }
 
 
 def _nearest(some: Iterable[Neighbour]) -> tuple[Neighbour, ...]:

@@ -31,6 +31,9 @@ PAGE_SAMPLES = 25
 _BALLOT = re.compile(r"^- \[([ xX])\] keep `([0-9a-f]{32})`\s*$", re.MULTILINE)
 
 
+_LIKE = {"phrases": "of its phrases in common", "meaning": "alike in what is said"}
+
+
 @dataclass(frozen=True)
 class Page:
     """A file of the reading copy."""
@@ -175,7 +178,7 @@ def _facts(shown: Shown, places: Mapping[str, Place], reading: Reading) -> Itera
     redacted = ", ".join(f"{inline(one['name'])} {one['value']}" for one in origin["redactions"])
     yield f"| redacted | {redacted or 'nothing'} |"
     for near in shown.notes.neighbours:
-        yield f"| like it | {_where(near, places, reading)}, {near.similarity:.2f} of its phrases in common |"
+        yield f"| like it | {_where(near, places, reading)}, {near.similarity:.2f} {_LIKE[near.by]} |"
 
 
 def _reasons(verdict: Mapping[str, Any]) -> str:

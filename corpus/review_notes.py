@@ -13,7 +13,8 @@ import orjson
 
 from corpus.contributors import Contributors
 from corpus.fingerprint import Fingerprint, fingerprints
-from corpus.neighbours import Neighbour, neighbours
+from corpus.meaning import Accepted
+from corpus.neighbours import Neighbour, in_meaning, neighbours
 from corpus.seen import Seen
 from schemas.canonical import canonical_bytes
 from schemas.conversation import Turn
@@ -53,6 +54,7 @@ class NightNotes:
         self._marks: list[Fingerprint] = []
         self._subjects: dict[str, str] = {}
         self._uncertainties: dict[str, float | None] = {}
+        self._embeddings: dict[str, str] = {}
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Takes in SELECTED rows."""
@@ -60,22 +62,33 @@ class NightNotes:
         for row in rows:
             turns = [Turn(message["role"], message["content"]) for message in row["messages"]]
             batch.append((row["content_id"], turns))
-            self._uncertainties[row["content_id"]] = orjson.loads(row["verdict"]).get("uncertainty")
+            verdict = orjson.loads(row["verdict"])
+            self._uncertainties[row["content_id"]] = verdict.get("uncertainty")
+            self._embeddings[row["content_id"]] = verdict.get("embedding", "")
             if row["subject"]:
                 self._subjects[row["content_id"]] = row["subject"]
         self._marks += fingerprints(batch)
 
-    def all(self, night: str, seen: Seen | None, contributors: Contributors | None) -> dict[str, ReviewNotes]:
+    def all(
+        self, night: str, seen: Seen | None, contributors: Contributors | None, accepted: Accepted | None = None
+    ) -> dict[str, ReviewNotes]:
         """The notes by sample id; without an index nothing is known of the corpus, without contributors nobody is new.
 
         The night's picks are recorded with their contributors.
         """
         near = neighbours(night, self._marks, seen)
+        alike = in_meaning(night, self._embeddings, accepted)
         new: frozenset[str] = frozenset()
         if seen and contributors:
             new = contributors.new_among(self._subjects, seen.sequence(night), seen)
             contributors.record(self._subjects, seen.sequence(night))
         return {
-            one: ReviewNotes(uncertainty, near.get(one, ()), one in new)
+            one: ReviewNotes(uncertainty, _both(near.get(one, ()), alike.get(one, ())), one in new)
             for one, uncertainty in self._uncertainties.items()
         }
+
+
+def _both(by_phrases: Sequence[Neighbour], by_meaning: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
+    """Those by phrases, then those by meaning that are not among them."""
+    named = {one.id for one in by_phrases}
+    return (*by_phrases, *(one for one in by_meaning if one.id not in named))

@@ -1,4 +1,4 @@
-"""select: the night's picks. Threshold, wholeness, then quotas per contributor, expert and night, the best first.
+"""select: the night's picks. Threshold, wholeness, nothing that another pick says, quotas; the best first.
 
 Two passes over the file: the first keeps a few words a conversation in memory and decides, the second copies rows.
 What is picked does not depend on the order of the rows, nor on what the contributors' pseudonyms look like.
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import polars as pl
 
+from corpus.meaning import Accepted, Near, Picked
 from corpus.stage import Row, read_rows, require_columns, run_step
 from schemas.errors import SettingsError
 from schemas.outcome import Dropped, Kept, Outcome, StepReport
@@ -38,6 +39,7 @@ class _Key(NamedTuple):
     expert: str
     contributor: str | None
     intact: float | None
+    embedding: str
 
 
 def select(
@@ -46,6 +48,8 @@ def select(
     *,
     threshold: float,
     min_intact: float = 0.0,
+    cosine_min: float = 1.0,
+    accepted: Accepted | None = None,
     night: NightSettings,
     experts: Sequence[ExpertSettings],
     on_row: Callable[[], None] | None = None,
@@ -53,17 +57,19 @@ def select(
     """Writes the picks of a JUDGED file as SELECTED; the others are dropped with the rule that stopped them.
 
     `min_intact` is compared with the figure `intact` of verdicts that have it: the judge's probability that no answer
-    is damaged or out of place. Ties in the rating go to the smaller content id. A contributor is a non-null `subject`;
-    conversations of unknown contributors are not capped, since they cannot be told apart. The report's facts:
-    `threshold`, `histogram` (of all rated, as [lower edge, count]), `lowest_pick` (rating) and `experts` (picks of
-    each).
+    is damaged or out of place. From `cosine_min` on two conversations say the same (corpus/meaning.py): the better one
+    is picked, and none that says what `accepted` has; 1 leaves them all. Ties in the rating go to the smaller content
+    id. A contributor is a non-null `subject`; conversations of unknown contributors are not capped, since they cannot
+    be told apart. The report's facts: `threshold`, `histogram` (of all rated, as [lower edge, count]), `lowest_pick`
+    (rating) and `experts` (picks of each).
 
     Raises:
         InputError: the input is no JUDGED file. SettingsError: an expert's pattern is no regular expression.
     """
     require_columns(source, JUDGED, "select")
     keys = list(_keys(source, experts))
-    refusals = _refusals(keys, threshold, min_intact, night)
+    repeated = _repeated(keys, cosine_min, accepted)
+    refusals = _refusals(keys, threshold, min_intact, night, cosine_min, repeated)
 
     def transform(rows: Iterator[Row]) -> Iterable[tuple[Row, Outcome[Row]]]:
         for key, row in zip(keys, rows, strict=True):
@@ -86,6 +92,7 @@ def _keys(source: Path, experts: Sequence[ExpertSettings]) -> Iterator[_Key]:
     if any(expert.pattern for expert in experts):
         columns.append("messages")
     for number, row in enumerate(read_rows(source, columns)):
+        verdict = orjson.loads(row["verdict"])
         yield _Key(
             descending=-row["rating"],
             content_id=row["content_id"],
@@ -93,7 +100,8 @@ def _keys(source: Path, experts: Sequence[ExpertSettings]) -> Iterator[_Key]:
             row=number,
             expert=expert_of(row, experts),
             contributor=row["subject"],
-            intact=orjson.loads(row["verdict"]).get("features", {}).get("intact"),
+            intact=verdict.get("features", {}).get("intact"),
+            embedding=verdict.get("embedding", ""),
         )
 
 
@@ -126,27 +134,59 @@ def _contains(messages: Sequence[Mapping[str, str]], expert: ExpertSettings) -> 
         ) from error
 
 
-def _refusals(keys: Sequence[_Key], threshold: float, min_intact: float, night: NightSettings) -> dict[int, Dropped]:
+def _repeated(keys: Sequence[_Key], cosine_min: float, accepted: Accepted | None) -> Mapping[str, Near]:
+    """What of the corpus says the same as one of the night."""
+    if accepted is None or cosine_min >= 1:
+        return {}
+    found = accepted.near({key.content_id: key.embedding for key in keys}, cosine_min)
+    return {one: some[0] for one, some in found.items()}
+
+
+def _refusals(
+    keys: Sequence[_Key],
+    threshold: float,
+    min_intact: float,
+    night: NightSettings,
+    cosine_min: float,
+    repeated: Mapping[str, Near],
+) -> dict[int, Dropped]:
     """Row number to refusal, for every row that is not picked."""
     picks: Counter[tuple[str, str]] = Counter()
+    picked = Picked()
     refusals: dict[int, Dropped] = {}
     for key in sorted(keys):
-        rating = -key.descending
-        if rating < threshold:
-            refusals[key.row] = Dropped("below_threshold", f"rating {rating!r}, threshold {threshold!r}")
-            continue
-        if key.intact is not None and key.intact < min_intact:
-            refusals[key.row] = Dropped("not_intact", f"intact with probability {key.intact!r}, wanted {min_intact!r}")
-            continue
+        near = repeated.get(key.content_id) or (picked.nearest(key.embedding) if cosine_min < 1 else None)
         shares = _shares(key, night)
-        full = next(
-            ((name, quota) for name, who, quota in shares if quota is not None and picks[name, who] >= quota), None
-        )
-        if full:
-            refusals[key.row] = Dropped(f"over_{full[0]}_quota", f"rating {rating!r}, quota {full[1]}")
+        refusal = _unfit(key, threshold, min_intact) or _said(near, cosine_min) or _over_quota(key, shares, picks)
+        if refusal:
+            refusals[key.row] = refusal
         else:
             picks.update((name, who) for name, who, _ in shares)
+            picked.add(key.content_id, key.embedding)
     return refusals
+
+
+def _unfit(key: _Key, threshold: float, min_intact: float) -> Dropped | None:
+    rating = -key.descending
+    if rating < threshold:
+        return Dropped("below_threshold", f"rating {rating!r}, threshold {threshold!r}")
+    if key.intact is not None and key.intact < min_intact:
+        return Dropped("not_intact", f"intact with probability {key.intact!r}, wanted {min_intact!r}")
+    return None
+
+
+def _said(near: Near | None, cosine_min: float) -> Dropped | None:
+    if near is None or near.cosine < cosine_min:
+        return None
+    whose = f"of night {near.night}" if near.night else "of tonight"
+    return Dropped("semantic_duplicate", f"cosine {near.cosine:.3f} to {near.id} {whose}")
+
+
+def _over_quota(
+    key: _Key, shares: Iterable[tuple[str, str, int | None]], picks: Counter[tuple[str, str]]
+) -> Dropped | None:
+    full = next(((name, quota) for name, who, quota in shares if quota is not None and picks[name, who] >= quota), None)
+    return Dropped(f"over_{full[0]}_quota", f"rating {-key.descending!r}, quota {full[1]}") if full else None
 
 
 def _shares(key: _Key, night: NightSettings) -> list[tuple[str, str, int | None]]:

@@ -25,6 +25,7 @@ from corpus.contributors import Contributors
 from corpus.decontaminate import decontaminate as decontaminate_rows
 from corpus.dedupe import deduplicate as deduplicate_rows
 from corpus.forge import ForgeRefused
+from corpus.meaning import Accepted
 from corpus.propose import accepted_lines, init_corpus
 from corpus.propose import propose as propose_samples
 from corpus.pull import pull
@@ -180,8 +181,7 @@ def judge(
     )
     if pin and pinned is None:
         write_atomically(pin, judge.identity.head_digest.encode())
-    store = VerdictStore(project.var / "verdicts.duckdb")
-    step = JudgeStep(judge, store, sequence=sequence, elsewhere=elsewhere)
+    step = JudgeStep(judge, _verdicts(project), sequence=sequence, elsewhere=elsewhere)
     return run_file_step(
         "judge",
         source,
@@ -194,20 +194,28 @@ def judge(
     )
 
 
+def _verdicts(project: Project) -> VerdictStore:
+    return VerdictStore(project.var / "verdicts.duckdb")
+
+
 def _note(project: Project, judge: JudgeIdentity) -> str:
     """What is known of a judge's agreement with people: of a learned head with these reviewers, else with others."""
     learned = HeadRegistry(heads_folder(project), judge).standing(judge.head_digest)
     return learned or _NOTES.get(judge.head, "")
 
 
-def select(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
-    """The night's picks."""
+def select(
+    project: Project, source: Path, output: Path, on_row: OnRow | None = None, accepted: Accepted | None = None
+) -> StepReport:
+    """The night's picks; `accepted` is what the corpus held before it."""
     settings = project.settings
     return select_rows(
         source,
         output,
         threshold=settings.judge.threshold,
         min_intact=settings.judge.min_intact,
+        cosine_min=settings.dedupe.cosine_min,
+        accepted=accepted,
         night=settings.night,
         experts=settings.experts,
         on_row=on_row,
@@ -278,7 +286,9 @@ def _judge(project: Project, night: Night) -> StepReport:
 
 
 def _select(project: Project, night: Night) -> StepReport:
-    return select(project, night.output("judge"), night.output("select"))
+    with Seen(project.var / "seen.sqlite") as seen:
+        accepted = Accepted(_verdicts(project).embeddings, seen, night.date)
+        return select(project, night.output("judge"), night.output("select"), accepted=accepted)
 
 
 def _validate(project: Project, night: Night) -> StepReport:
@@ -293,6 +303,7 @@ def _validate(project: Project, night: Night) -> StepReport:
             licences=settings.corpus.licences,
             seen=seen,
             contributors=contributors,
+            accepted=Accepted(_verdicts(project).embeddings, seen, night.date),
         )
 
 

@@ -24,7 +24,7 @@ _TABLES = {
     "deduplicate": ("dedupe",),
     "decontaminate": ("decontaminate",),
     "judge": ("judge", "judges"),
-    "select": ("judge", "night", "experts"),
+    "select": ("dedupe", "judge", "night", "experts"),
     "validate": ("night", "corpus"),
 }
 """The tables of the settings that each step rests on."""

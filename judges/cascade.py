@@ -18,7 +18,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from judges.members import ComposedJudge, Conversations, Member, all_of, is_under_weather, ratings_by_name
+from judges.members import (
+    ComposedJudge,
+    Conversations,
+    Member,
+    all_of,
+    first_embedding,
+    is_under_weather,
+    ratings_by_name,
+)
 from schemas.verdict import Unrated, Verdict
 
 Answers = list[tuple[Member, Verdict | Unrated]]
@@ -72,4 +80,5 @@ class CascadeJudge(ComposedJudge):
             features={**result.features, **ratings_by_name(verdicts)},
             n_tokens=sum(said.n_tokens for said in verdicts.values()),
             seconds=round(math.fsum(said.seconds for said in verdicts.values()), 4),
+            embedding=first_embedding(verdicts.values()),
         )

@@ -15,6 +15,7 @@ from judges.rubric import Rubric
 from judges.threads import ReaderPool
 from schemas.canonical import digest
 from schemas.conversation import Turn
+from schemas.embedding import packed
 from schemas.verdict import JudgeIdentity, Unrated, Verdict
 
 
@@ -97,6 +98,7 @@ class EmbeddedJudge:
             features={**measurement.scalars, "intact": found.intact},
             n_tokens=measurement.n_tokens,
             seconds=round(time.perf_counter() - started, 4),
+            embedding=packed(self._sentence_file.digest, measurement.embedding),
         )
 
     def close(self) -> None:

@@ -64,6 +64,10 @@ def reading_digest() -> str:
     return digest([LAYERS, N_LAYERS, WINDOW, OVERLAP, STRIDE, N_START, N_ALONE, SENTENCE_TOKENS, "features-2"])
 
 
+_Vectors = tuple[Floats, Floats, Floats]
+"""Of the sentence model, for a question, its answer's beginning and the answer's end."""
+
+
 class TooLong(Exception):  # noqa: N818 (an answer about one conversation, not an error)
     """The conversation is longer than the reading takes; the message says how long it is."""
 
@@ -122,12 +126,13 @@ class FeatureReader:
             self._read_window(tokens, answers, begin, fresh, end)
         said = list(exchanges(turns))
         rows = []
-        for answer, exchange, cosines in zip(answers, said, self._cosines(said), strict=True):
+        vectors = [self._vectors(exchange) for exchange in said]
+        for answer, exchange, cosines in zip(answers, said, _cosines(vectors), strict=True):
             alone = self._alone(tokens[answer.begin : min(answer.end, answer.begin + N_ALONE)])
             n_tokens += min(answer.end - answer.begin, N_ALONE)
             rows.append(_row(answer, alone, cosines, exchange, self._model.width))
         vector = np.array(rows, np.float32).reshape(len(rows), sum(n for _, n in blocks(self._model.width)))
-        return Measurement(_scalars(turns, vector), vector, n_tokens)
+        return Measurement(_scalars(turns, vector), vector, n_tokens, _embedding(vectors))
 
     def _tokens(self, turns: Sequence[Turn]) -> tuple[list[int], list[_Answer]]:
         if sum(len(turn.content) for turn in turns) > 32 * MAX_TOKENS:  # 32 characters a token is unheard of
@@ -161,16 +166,7 @@ class FeatureReader:
         _, found = self._states.read([*mark, *answer], range(len(mark), len(mark) + len(answer)))
         return float(np.mean(list(found.values()))) if found else 0.0
 
-    def _cosines(self, said: Sequence[Exchange]) -> list[tuple[float, ...]]:
-        """The figures `COSINES` of each exchange: the end is the answer's, `unity` is of its beginning and its end."""
-        vectors = [self._vectors(exchange) for exchange in said]
-        away = _misplaced([question for question, _, _ in vectors], [answer for _, answer, _ in vectors])
-        return [
-            (float(question @ answer), float(question @ end), float(answer @ end), misplaced)
-            for (question, answer, end), misplaced in zip(vectors, away, strict=True)
-        ]
-
-    def _vectors(self, exchange: Exchange) -> tuple[Floats, Floats, Floats]:
+    def _vectors(self, exchange: Exchange) -> _Vectors:
         """Of the question, of the answer's beginning and of its end."""
         question, answer = self._sentences.vector(exchange.question), self._sentences.vector(exchange.answer)
         tail = exchange.answer[-4 * SENTENCE_TOKENS :]
@@ -180,6 +176,22 @@ class FeatureReader:
         """Frees the contexts."""
         self._states.close()
         self._sentences.close()
+
+
+def _cosines(vectors: Sequence[_Vectors]) -> list[tuple[float, ...]]:
+    """The figures `COSINES` of each exchange: the end is the answer's, `unity` is of its beginning and its end."""
+    away = _misplaced([question for question, _, _ in vectors], [answer for _, answer, _ in vectors])
+    return [
+        (float(question @ answer), float(question @ end), float(answer @ end), misplaced)
+        for (question, answer, end), misplaced in zip(vectors, away, strict=True)
+    ]
+
+
+def _embedding(vectors: Sequence[_Vectors]) -> Floats:
+    """What the conversation is about: the mean of its questions and of its answers' beginnings, of length 1."""
+    total = np.sum([question + answer for question, answer, _ in vectors], axis=0)
+    length = float(np.linalg.norm(total))
+    return np.asarray(total / length if length else total, np.float32)
 
 
 def _misplaced(questions: Sequence[Floats], answers: Sequence[Floats]) -> list[float]:

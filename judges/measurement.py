@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ class Measurement:
 
     `vector` has a row for each answer and a column for each feature of `judges.features.BLOCKS`, shape (answers,
     `judges.features.WIDTH`). `scalars` are figures of the whole conversation by name. `n_tokens` were computed.
+    `embedding` is what it is about, a unit vector of the sentence model; zeros where nothing is said.
     """
 
     scalars: Mapping[str, float]
     vector: NDArray[np.float32]
     n_tokens: int = 0
+    embedding: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -208,6 +208,11 @@ def ratings_by_name(verdicts: Mapping[str, Verdict]) -> dict[str, float]:
         found |= {key: value for key, value in verdict.features.items() if is_composed and key.startswith(_RATING)}
         found[_RATING + name] = verdict.rating
     return found
+
+
+def first_embedding(verdicts: Iterable[Verdict]) -> str:
+    """That of the first judge that has one; which judge comes first does not change from night to night."""
+    return next((one.embedding for one in verdicts if one.embedding), "")
 
 
 def is_under_weather(result: Verdict | Unrated) -> bool:

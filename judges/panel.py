@@ -21,7 +21,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Literal
 
-from judges.members import ComposedJudge, Conversations, Member, is_under_weather, ratings_by_name
+from judges.members import (
+    ComposedJudge,
+    Conversations,
+    Member,
+    first_embedding,
+    is_under_weather,
+    ratings_by_name,
+)
 from schemas.errors import SettingsError
 from schemas.verdict import RATING_MAX, RATING_MIN, Unrated, Verdict
 
@@ -98,6 +105,7 @@ class PanelJudge(ComposedJudge):
             n_tokens=sum(one.n_tokens for one in verdicts),
             seconds=round(math.fsum(one.seconds for one in verdicts), 4),
             uncertainty=round(_mixed(acceptances, uncertainties), 4) if uncertainties else None,
+            embedding=first_embedding(verdicts),
         )
 
     def _middle(self, values: Sequence[float]) -> float:

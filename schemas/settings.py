@@ -97,6 +97,12 @@ class DedupeSettings(_Table):
     """Duplicates, within the night and against everything the corpus ever accepted or saw."""
 
     jaccard_min: float = Field(0.8, gt=0, le=1, description="near-duplicates share this much of their word 5-grams")
+    cosine_min: float = Field(
+        0.97,
+        gt=0,
+        le=1,
+        description="from this cosine of two embeddings on they say the same, and the better one is picked; 1: both",
+    )
 
 
 class DecontaminateSettings(_Table):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from schemas.canonical import digest
 from schemas.conversation import Turn
+from schemas.embedding import is_packed
 from schemas.errors import InputError, nearest
 
 RATING_MIN, RATING_MAX = 1.0, 10.0
@@ -57,7 +58,8 @@ class Verdict:
     `acceptance` is the calibrated probability that a reviewer keeps the sample, None before a judge is calibrated;
     `uncertainty` is its standard deviation, 0 to 0.5, as far as the judge knows its own doubt, else None.
     `criteria` are ratings by criterion, 1 to 10. `features` are the measurements behind the rating. `n_tokens` and
-    `seconds` are what it cost; they are kept locally and are not part of a sample.
+    `seconds` are what it cost, `embedding` is what the conversation is about (schemas/embedding.py; empty where the
+    judge has no sentence model); these three are kept locally and are not part of a sample.
     """
 
     rating: float
@@ -68,6 +70,7 @@ class Verdict:
     n_tokens: int = 0
     seconds: float = 0.0
     uncertainty: float | None = None
+    embedding: str = ""
 
     def __post_init__(self) -> None:
         """Refuses ratings off the scale, NaN included."""
@@ -87,7 +90,11 @@ class Verdict:
         """
         found = _checked(plain, cls, "verdict")
         judge = JudgeIdentity.from_json(found.pop("judge"))
+        if not is_packed(found.get("embedding", "")):
+            raise InputError("a verdict has an embedding that is none; it was not written by Gristmill")
         for name, value in found.items():
+            if name == "embedding":
+                continue
             values = value.values() if name in _MAPPINGS and isinstance(value, Mapping) else [value]
             if not all(_is_number(name, one) for one in values) or isinstance(value, Mapping) != (name in _MAPPINGS):
                 raise InputError(f"a verdict has {name!r} = {value!r:.60}, which is not what a verdict holds there")

@@ -144,12 +144,12 @@ def test_neighbours_are_linked_where_they_can_be_read():
     """One of the night leads to its page, one of an earlier night to that night's index, if the corpus has it."""
     ids = (f"{30:032x}", "a" * 32, "b" * 32)
     nights = (NIGHT, "2026-10-01", "2026-10-02")
-    near = tuple(map(Neighbour, ids, nights, (0.7, 0.5, 0.4)))
+    near = tuple(map(Neighbour, ids, nights, (0.7, 0.5, 0.4), ("phrases", "phrases", "meaning")))
     notes = {f"{1:032x}": ReviewNotes(None, near, False)}
     page = pages([sample(n) for n in range(40)], notes=notes, earlier=["2026-10-01"])["01.md"]
     assert "| like it | [sample 31](02.md#sample-31), 0.70 of its phrases in common |" in page
     assert f"| like it | `{'a' * 32}` of night [2026-10-01](../2026-10-01/index.md), 0.50 of" in page
-    assert f"| like it | `{'b' * 32}` of night 2026-10-02, 0.40 of" in page
+    assert f"| like it | `{'b' * 32}` of night 2026-10-02, 0.40 alike in what is said |" in page
 
 
 def test_replies_beside_the_path_are_shown_with_their_votes():

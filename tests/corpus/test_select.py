@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpus.meaning import Near
 from corpus.select import expert_of, select
 from corpus.stage import read_report, read_rows, rejects_path
 from schemas.errors import InputError, SettingsError
 from schemas.settings import ExpertSettings, NightSettings
 from tests.corpus.judged_rows import conversation, row, write
+from tests.corpus.meanings import about, pointing
 
 
-def picked(tmp_path, rows, threshold=5.0, experts=(), min_intact=0.0, **quotas):
+def picked(tmp_path, rows, threshold=5.0, experts=(), min_intact=0.0, cosine_min=1.0, accepted=None, **quotas):
     night = NightSettings(**{"quota_per_contributor": None, **quotas})
     source, output = write(tmp_path / "in.parquet", rows), tmp_path / "out.parquet"
-    report = select(source, output, threshold=threshold, min_intact=min_intact, night=night, experts=experts)
+    rules = {"threshold": threshold, "min_intact": min_intact, "cosine_min": cosine_min, "accepted": accepted}
+    report = select(source, output, **rules, night=night, experts=experts)
     rejects = {reject["native_id"]: reject for reject in read_rows(rejects_path(output))}
     return {one["native_id"]: one["expert"] for one in read_rows(output)}, rejects, report
 
@@ -44,6 +47,33 @@ def test_what_looks_damaged_is_dropped_whatever_its_rating(tmp_path):
     assert set(kept) == {"1", "2"}
     assert (rejects["0"]["reason"], report.dropped) == ("not_intact", {"not_intact": 1})
     assert rejects["0"]["evidence"] == "intact with probability 0.49, wanted 0.5"
+
+
+def test_of_two_that_say_the_same_the_better_is_picked(tmp_path):
+    """And what is dropped for its rating stands in nobody's way; 20 degrees are a cosine of 0.94."""
+    rows = [
+        about(row(number=n, rating=rating), at) for n, (rating, at) in enumerate([(7, 0), (9, 5), (4, 60), (8, 62)])
+    ]
+    kept, rejects, report = picked(tmp_path, rows, cosine_min=0.97)
+    assert set(kept) == {"1", "3"}
+    assert report.dropped == {"semantic_duplicate": 1, "below_threshold": 1}
+    better = next(one["content_id"] for one in rows if one["native_id"] == "1")
+    assert rejects["0"]["evidence"] == f"cosine 0.996 to {better} of tonight"
+    assert set(picked(tmp_path, rows, cosine_min=1.0)[0]) == {"0", "1", "3"}
+
+
+def test_what_the_corpus_says_already_is_not_picked(tmp_path):
+    """However well it is rated."""
+
+    class Corpus:
+        def near(self, embeddings, cosine_min):
+            assert set(embeddings.values()) == {pointing(0), pointing(90)}
+            return {rows[0]["content_id"]: [Near("a" * 32, "2026-11-01", 0.99)]}
+
+    rows = [about(row(number=0, rating=9.0), 0), about(row(number=1), 90)]
+    kept, rejects, _ = picked(tmp_path, rows, cosine_min=0.97, accepted=Corpus())
+    assert set(kept) == {"1"}
+    assert rejects["0"]["evidence"] == f"cosine 0.990 to {'a' * 32} of night 2026-11-01"
 
 
 def test_the_best_fill_the_nights_quota(tmp_path):

@@ -28,9 +28,11 @@ def number_of(turns: Sequence[Turn]) -> int:
 class SayingJudge:
     """Rates by a plan of the conversation's number; each rating costs 10 tokens, each token `price_per_token`."""
 
-    def __init__(self, name: str, plan: Callable[[int], Said], *, price_per_token: float = 0.0) -> None:
+    def __init__(
+        self, name: str, plan: Callable[[int], Said], *, price_per_token: float = 0.0, embedding: str = ""
+    ) -> None:
         self.identity = JudgeIdentity(name, "m", f"digest of {name}", "r", "d")
-        self._plan, self._price = plan, price_per_token
+        self._plan, self._price, self._embedding = plan, price_per_token, embedding
         self.asked: list[int] = []
         self.calls: list[int] = []
 
@@ -43,7 +45,8 @@ class SayingJudge:
                 yield said
                 continue
             rating, acceptance, uncertainty = said if isinstance(said, tuple) else (said, None, None)
-            yield Verdict(rating, self.identity, acceptance, n_tokens=10, seconds=0.5, uncertainty=uncertainty)
+            kept = {"uncertainty": uncertainty, "embedding": self._embedding}
+            yield Verdict(rating, self.identity, acceptance, n_tokens=10, seconds=0.5, **kept)  # type: ignore[arg-type]
 
     def price(self, n_tokens: int) -> float:
         return n_tokens * self._price

@@ -79,6 +79,18 @@ def test_without_the_second_judge_the_first_ones_doubt_is_no_verdict(down: Unrat
     assert n_asked == 1
 
 
+def test_what_it_is_about_is_told_by_the_judge_that_knows() -> None:
+    """An endpoint has no sentence model; the embedding of the judge that was asked first must not get lost."""
+    first = SayingJudge("first", lambda _: 6.1, embedding="00112233:AAAA")
+    (result,) = cascade_of(first, SayingJudge("second", lambda _: 9.0)).judge([talk(1)])
+    assert isinstance(result, Verdict)
+    assert (result.rating, result.embedding) == (9.0, "00112233:AAAA")
+    panel = PanelJudge([member("mute", lambda _: 6.0), Member("first", first)], combine="mean", max_disagreement=9.0)
+    (result,) = panel.judge([talk(1)])
+    assert isinstance(result, Verdict)
+    assert result.embedding == "00112233:AAAA"
+
+
 def test_the_second_judge_is_not_paid_for_the_firsts_outage() -> None:
     """A first judge that is down for a night would send everything to the dear one."""
     result, n_asked = one_of(DOWN, 9.0)

@@ -15,6 +15,7 @@ from judges.features import OVERLAP, WINDOW, _windows
 from judges.head import load_head
 from judges.measurement import Measurement
 from schemas.conversation import Turn
+from schemas.embedding import unpacked
 from schemas.errors import JudgeError
 from schemas.settings import JudgeSettings
 from schemas.verdict import Unrated, Verdict
@@ -112,6 +113,23 @@ def test_words_to_the_rater_change_nothing_but_the_honesty(judge: EmbeddedJudge,
     assert plain.acceptance is not None and tried.acceptance is not None
     assert tried.acceptance <= plain.acceptance + 0.01
     assert tried.criteria["honesty"] < plain.criteria["honesty"]
+
+
+def test_the_same_in_other_words_is_near_and_something_else_is_not(judge: EmbeddedJudge) -> None:
+    """What `select` and the reviewers' neighbours rest on: neighbours lie above 0.8, others far below."""
+    other_words = [
+        Turn("user", "Do I have to let bread dough rest before shaping, and what if I do not?"),
+        Turn(
+            "assistant",
+            "Yes: resting relaxes the gluten, so the dough does not spring back or tear when it is shaped. Without the "
+            "rest it resists, its skin rips and the crumb gets dense. Twenty minutes will do.",
+        ),
+    ]
+    unlike = [Turn("user", "How do I undo the last git commit?"), Turn("assistant", "`git reset --soft HEAD~1`.")]
+    texts = [one.embedding for one in judge.judge([GOOD, other_words, unlike]) if isinstance(one, Verdict)]
+    vectors = unpacked(texts)
+    assert vectors[0] @ vectors[1] > 0.8
+    assert vectors[0] @ vectors[2] < 0.3
 
 
 def test_a_conversation_cannot_speak_in_control_tokens(judge: EmbeddedJudge) -> None:
