@@ -52,15 +52,26 @@ _NETWORK = (
     r"|RPC failed|hung up unexpectedly|Network is unreachable"
 )
 _CHECK_NETWORK = "check the network and the address"
+_PARTIAL = re.compile(r"promisor remote|lazy fetching disabled")
 _REMEDIES: tuple[tuple[str, str], ...] = (
+    (
+        _PARTIAL.pattern,
+        "it is a partial clone (made with --filter) that lacks files: name the repository that it was cloned from, or "
+        "clone it anew without --filter",
+    ),
     (
         r"hook declined|aborted by hook|protected branch|denyCurrentBranch|branch is currently checked out|GH\d{3}",
         "ask who administers the repository, or change its rules",
     ),
     (r"No space left on device|Disk quota exceeded|unable to write .*file too large", "free space"),
     (
+        r"HOST IDENTIFICATION HAS CHANGED|Host key verification failed",
+        "compare the server's key with the one that the forge publishes: somebody may stand between; then correct "
+        "~/.ssh/known_hosts",
+    ),
+    (
         r"Authentication failed|could not read (Username|Password)|Permission denied \(|terminal prompts disabled"
-        r"|Host key verification failed|The requested URL returned error: (401|403)|Invalid username or",
+        r"|The requested URL returned error: (401|403)|Invalid username or",
         "give git credentials for this address: a good token in the variable that corpus.token_env names, a credential "
         "helper, or an SSH key",
     ),
@@ -88,6 +99,11 @@ class Unreachable(CorpusError):
 def is_network_failure(said: str) -> bool:
     """Whether git's message speaks of the connection, not of the repositories at its ends."""
     return bool(_PASSING.search(said))
+
+
+def is_partial(said: str) -> bool:
+    """Whether git's message speaks of a clone that was made without the files, and cannot get them now."""
+    return bool(_PARTIAL.search(said))
 
 
 def refusal(asked: str, said: str) -> CorpusError:

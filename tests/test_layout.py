@@ -20,6 +20,9 @@ ONLY_IN = {
     "llama_cpp": {"judges/llama.py", "judges/contexts.py"},
     "openai": {"judges/endpoint.py"},
     "git": {"corpus/branch.py"},
+    "gidgethub": {"corpus/forge/github.py"},
+    "gitlab": {"corpus/forge/gitlab.py"},
+    "requests": {"corpus/forge/gitlab.py"},
 }
 
 

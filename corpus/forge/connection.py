@@ -1,7 +1,8 @@
 """The one way to ask a forge: JSON over HTTPS, bounded in time, size and patience; the token goes to one host only.
 
-Redirects are followed on the same scheme, host and port alone. Certificates are always checked: a private authority is
-named to Python in SSL_CERT_FILE. Proxies come from the environment (HTTPS_PROXY).
+The forges' client libraries stand on it (see corpus/forge/beneath.py). All headers are its own: a client adds none and
+never holds the token. Redirects are followed on the same scheme, host and port alone. Certificates are always checked:
+a private authority is named to Python in SSL_CERT_FILE. Proxies come from the environment (HTTPS_PROXY).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
@@ -46,9 +47,13 @@ Query = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class Reply:
-    """The JSON of an answer; whether the forge names a next page, and how many entries a list has in all."""
+    """The JSON of an answer; whether the forge names a next page, and how many entries a list has in all.
+
+    `content` is the same JSON as it was read, in whole UTF-8: what was cut in two is replaced.
+    """
 
     value: Any
+    content: bytes
     has_next: bool
     n_entries: int | None
 
@@ -112,21 +117,30 @@ class Connection:
         """What the forge has at `path`. Asked again after failures that pass.
 
         Raises:
-            ForgeRefused, ForgeUnavailable: as `send`.
+            ForgeRefused, ForgeUnavailable: as `ask`.
         """
-        return self._reply("GET", path, query, None)
+        return self.ask("GET", str(httpx.URL(f"{self.api}/{path}", params=query)))
 
     def send(self, method: str, path: str, content: Mapping[str, Any]) -> Reply:
         """Sends JSON. Asked again only where the forge surely did nothing: after a limit or without a connection.
 
         Raises:
-            ExistsAlready: 409, or 422 saying so. NotThere: 404. ForgeRefused: the forge will not.
+            ForgeRefused, ForgeUnavailable: as `ask`.
+        """
+        return self.ask(method, f"{self.api}/{path}", json.dumps(content).encode())
+
+    def ask(self, method: str, url: str, body: bytes = b"") -> Reply:
+        """What the forge answers at a whole address of its own; `body` is JSON.
+
+        Raises:
+            ExistsAlready: 409, or 422 saying so. NotThere: 404. ForgeRefused: the forge will not, or the address is
+                another host's.
             ForgeUnavailable: it does not answer, or it is unknown whether it did as asked.
         """
-        return self._reply(method, path, None, content)
-
-    def _reply(self, method: str, path: str, query: Query | None, content: Mapping[str, Any] | None) -> Reply:
-        answer = self._patiently(method, f"{self.api}/{path}", query, content)
+        if not _is_same_place(urlsplit(self.api), urlsplit(url)):
+            raise ForgeRefused(f"{self} was to be asked at {_host(urlsplit(url))}, where the token is not sent")
+        answer = self._patiently(method, url, body)
+        path = url.removeprefix(f"{self.api}/").partition("?")[0]
         if not answer.is_json:
             raise ForgeRefused(
                 f"{self} answered {method} {path} with a web page ({answer.status}), not with data. Check forge.url, "
@@ -134,16 +148,16 @@ class Connection:
             )
         try:
             text = answer.content.decode(errors="replace")
-            return Reply(json.loads(text), answer.has_next, answer.n_entries)
+            return Reply(json.loads(text), text.encode(), answer.has_next, answer.n_entries)
         except (ValueError, RecursionError) as error:
             raise ForgeUnavailable(f"{self} answered {method} {path} with broken JSON; run the same again") from error
 
-    def _patiently(self, method: str, url: str, query: Query | None, content: Mapping[str, Any] | None) -> _Answer:
+    def _patiently(self, method: str, url: str, body: bytes) -> _Answer:
         """An answer of success, after as many tries and waits as are allowed."""
         waited_s, place = 0.0, urlsplit(url).path
         for n_failures in range(1, MAX_FAILURES + 1):
             try:
-                answer = self._redirected(method, url, query, content)
+                answer = self._redirected(method, url, body)
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 self._check_repeatable(method, error)
                 problem, pause_s = _words(error), wait_s(0, {}, n_failures, self._clock.now(), limited=False)
@@ -175,12 +189,12 @@ class Connection:
         if method != "GET" and not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
             raise ForgeUnavailable(f"{self} broke off ({_words(error)}); run the same command again") from error
 
-    def _redirected(self, method: str, url: str, query: Query | None, content: Mapping[str, Any] | None) -> _Answer:
+    def _redirected(self, method: str, url: str, body: bytes) -> _Answer:
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = self._once(method, url, query, content)
+            answer = self._once(method, url, body)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            url, query = self._checked_location(method, url, answer), None
+            url = self._checked_location(method, url, answer)
         raise ForgeRefused(f"{self} redirects in circles; check forge.url and forge.project")
 
     def _checked_location(self, method: str, url: str, answer: _Answer) -> str:
@@ -190,19 +204,18 @@ class Connection:
             ForgeRefused: it is another host, or the question would have to become another one.
         """
         target: str = urljoin(url, answer.headers.get("location", ""))
-        here, there = urlsplit(url), urlsplit(target)
-        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        if not _is_same_place(urlsplit(url), urlsplit(target)):
             raise ForgeRefused(
-                f"{self} redirects to {there.scheme}://{there.hostname}, where the token is not sent. Set forge.url to "
-                "the address that the forge has now"
+                f"{self} redirects to {_host(urlsplit(target))}, where the token is not sent. Set forge.url to the "
+                "address that the forge has now"
             )
         if method != "GET" and answer.status not in (307, 308):
             raise ForgeRefused(f"{self} says that the project has moved; set forge.project to its name of today")
         return target
 
-    def _once(self, method: str, url: str, query: Query | None, content: Mapping[str, Any] | None) -> _Answer:
-        deadline = self._clock.now() + _REPLY_S
-        with self._client.stream(method, url, params=query or None, json=content) as response:
+    def _once(self, method: str, url: str, body: bytes) -> _Answer:
+        deadline, kind = self._clock.now() + _REPLY_S, {"Content-Type": "application/json"} if body else None
+        with self._client.stream(method, url, content=body or None, headers=kind) as response:
             content_type = response.headers.get("content-type", "")
             pieces = shortened(response.iter_bytes(), TEXT_BYTES) if "json" in content_type else response.iter_bytes()
             return _Answer(response.status_code, response.headers, self._whole(pieces, deadline))
@@ -247,6 +260,15 @@ class Connection:
 def _authorities() -> ssl.SSLContext:
     """The certificates that are believed; reading them takes 30 ms, so once a process."""
     return httpx.create_ssl_context()
+
+
+def _is_same_place(here: SplitResult, there: SplitResult) -> bool:
+    """Whether two addresses have the same scheme, host and port: another port is another server."""
+    return (here.scheme, here.netloc) == (there.scheme, there.netloc)
+
+
+def _host(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.hostname}"
 
 
 def _words(error: Exception) -> str:

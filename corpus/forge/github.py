@@ -1,28 +1,33 @@
-"""Pull requests on GitHub, github.com or an enterprise server: REST API, version 2022-11-28.
+"""Pull requests on GitHub, github.com or an enterprise server: REST API, version 2022-11-28, asked with gidgethub.
 
-The seven calls are made directly and not through PyGithub 2.10: it reads replies of any size, waits for a limit as long
-as the server says, writes whole replies (here: anybody's comments) into its debug log, and lets nobody look between it
-and the network but by replacing a class for the whole process. It takes 176 ms to import and brings PyNaCl and PyJWT;
-githubkit 0.16 brings 56 MB of generated classes.
+gidgethub does no I/O of its own: it leaves the request to a method that its users write, and here that method asks our
+connection (see corpus/forge/beneath.py). PyGithub 2.10 has no such place but a class replaced for the whole process. It
+writes whole replies (here: anybody's comments) into its debug log, follows a redirect without the query and to any port
+of the host, and brings PyNaCl; githubkit 0.16 brings 56 MB of generated classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from gidgethub.abc import GitHubAPI
 from pydantic import AwareDatetime, BaseModel
 
 from corpus.forge.access import Access
+from corpus.forge.beneath import Beneath
 from corpus.forge.connection import Connection
 from corpus.forge.opening import Found, HttpForge
-from corpus.forge.pages import listed, shaped
+from corpus.forge.pages import PAGE_ENTRIES, shaped
 from corpus.forge.patience import Clock
 from corpus.forge.pull_request import PullRequest, State
 from corpus.forge.remarks import Account, Remark, Words, in_order, is_on
 from corpus.forge.web import WebAddress
 from corpus.review import Comment
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 class _Repository(BaseModel):
@@ -76,6 +81,25 @@ def api_of(url: str) -> str:
     return f"{url.rstrip('/')}/api/v3"
 
 
+class _Client(GitHubAPI):
+    """gidgethub over our connection; one for each call."""
+
+    def __init__(self, beneath: Beneath) -> None:
+        super().__init__("gristmill", base_url=beneath.connection.api)
+        self._beneath = beneath
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Asks at once: nothing in it waits for an event loop. All headers are the connection's, not `headers`."""
+        handed = self._beneath.ask(method, url, body)
+        return 200, handed.headers, handed.content
+
+    async def sleep(self, seconds: float) -> None:
+        """Here gidgethub would wait for a limit; it never sees one."""
+        raise NotImplementedError(f"nobody asked to wait {seconds} s")
+
+
 class GitHub(HttpForge):
     """A project on GitHub."""
 
@@ -91,12 +115,12 @@ class GitHub(HttpForge):
         number = pull_request.number
         pull = f"{self._pulls}/{number}"
         paths = (f"{self._issues}/{number}/comments", f"{pull}/comments", f"{pull}/reviews")
-        found = (entry for path in paths for entry in listed(self._connection, path, _Remark, {}))
+        found = (entry for path in paths for entry in self._listed(path, _Remark, {}))
         return in_order("github", (remark for entry in found for remark in entry.remark(number)))
 
     def _of_branch(self, branch: str) -> Iterator[Found]:
         query = {"state": "all", "head": f"{self._project.split('/')[0]}:{branch}"}
-        for pull in listed(self._connection, self._pulls, _Pull, query):
+        for pull in self._listed(self._pulls, _Pull, query):
             home = pull.head.repo.full_name.lower() if pull.head.repo else None
             if pull.head.ref == branch and home == self._home(pull):
                 yield Found(pull.pull_request, pull.title, pull.body or "")
@@ -107,14 +131,51 @@ class GitHub(HttpForge):
 
     def _create(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         content = {"title": title, "body": body, "head": branch, "base": base}
-        reply = self._connection.send("POST", self._pulls, content)
-        return shaped(_Pull, reply.value, self._connection, self._pulls).pull_request
+        created = _at_once(self._client(self._pulls).post(f"/{self._pulls}", data=content))
+        return shaped(_Pull, created, self._connection, self._pulls).pull_request
 
     def _edit(self, pull_request: PullRequest, title: str, body: str) -> None:
-        self._connection.send("PATCH", f"{self._pulls}/{pull_request.number}", {"title": title, "body": body})
+        self._patch(pull_request, {"title": title, "body": body})
 
     def _set_closed(self, pull_request: PullRequest) -> None:
-        self._connection.send("PATCH", f"{self._pulls}/{pull_request.number}", {"state": "closed"})
+        self._patch(pull_request, {"state": "closed"})
+
+    def _patch(self, pull_request: PullRequest, content: Mapping[str, str]) -> None:
+        path = f"{self._pulls}/{pull_request.number}"
+        _at_once(self._client(path).patch(f"/{path}", data=content))
 
     def _comment(self, pull_request: PullRequest, text: str) -> None:
-        self._connection.send("POST", f"{self._issues}/{pull_request.number}/comments", {"body": text})
+        path = f"{self._issues}/{pull_request.number}/comments"
+        _at_once(self._client(path).post(f"/{path}", data={"body": text}))
+
+    def _client(self, path: str) -> _Client:
+        return _Client(Beneath(self._connection, path))
+
+    def _listed(self, path: str, model: type[M], query: Mapping[str, str]) -> Iterator[M]:
+        """The entries of a list, page after page, in the forge's order."""
+        facts = {**query, "per_page": str(PAGE_ENTRIES)}
+        for entry in _each(self._client(path).getiter(f"/{path}{{?query*}}", {"query": facts})):
+            yield shaped(model, entry, self._connection, path)
+
+
+# ---- gidgethub is written for event loops; here it is called without one.
+
+
+def _each(entries: AsyncGenerator[T, None]) -> Iterator[T]:
+    try:
+        while True:
+            yield _at_once(entries.__anext__())
+    except StopAsyncIteration:
+        return
+    finally:
+        _at_once(entries.aclose())
+
+
+def _at_once(call: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits, with or without an event loop in this thread."""
+    try:
+        call.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    raise RuntimeError("a call of gidgethub waits for an event loop")

@@ -3,6 +3,7 @@
 Signatures, by the forges' documentation: GitHub sends X-Hub-Signature-256 (`sha256=` and the HMAC-SHA256 of the body in
 hex), Gitea and Forgejo X-Gitea-Signature (the same without the prefix). GitLab sends its secret as it is in
 X-Gitlab-Token, or, when a signing token (`whsec_...`) is set, signs id, time and body as Standard Webhooks 1.0 say.
+gidgethub's own check is laxer: it believes SHA-1, too, and ends in a TypeError for a signature that is not ASCII.
 """
 
 from __future__ import annotations

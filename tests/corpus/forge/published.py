@@ -27,7 +27,10 @@ def description(kind: str) -> Path:
         return package("@octokit/openapi") / "generated" / "api.github.com.json"
     found = FOLDER / {"gitlab": "gitlab.yaml", "gitea": "gitea.json"}[kind]
     if not found.is_file():
-        where = {"gitlab": "doc/api/openapi of GitLab's source", "gitea": "/swagger.v1.json of any Gitea"}[kind]
+        where = {
+            "gitlab": "doc/api/openapi/openapi_v3.yaml of GitLab's source",
+            "gitea": "/swagger.v1.json of any Gitea",
+        }[kind]
         pytest.skip(f"{found} is not there: put the description from {where} there")
     return found
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.forge.connection import TEXT_BYTES
 from corpus.forge.remarks import COMMENT_CHARACTERS, Account, Remark, cleaned, in_order
 from corpus.forge.shortened import shortened
 from corpus.review import Comment
@@ -124,6 +125,20 @@ def test_a_hundred_megabytes_by_a_stranger_cost_neither_memory_nor_the_others(se
     assert said[1].body.startswith('\\"éAAA')
 
 
+def test_a_text_cut_inside_a_character_is_still_read(server):
+    """Forges write letters as they are, in two bytes and more; a client that decodes strictly would lose the page."""
+    asked = server.route
+
+    def plain(request):
+        answer = asked(request)
+        return Answer(answer.status, json.dumps(answer.value, ensure_ascii=False).encode(), answer.headers)
+
+    server.route = plain
+    for beginning in ("", "x"):
+        server.say(2, "eve", beginning + "é" * TEXT_BYTES, "2026-11-05T09:00:00Z")
+    assert [one.body[:3] for one in comments(server)] == ["ééé", "xéé"]
+
+
 def test_marks_that_turn_or_hide_text_are_taken_out(server):
     """A reason goes into a file that people read; it must say what it seems to say."""
     server.say(
@@ -134,7 +149,8 @@ def test_marks_that_turn_or_hide_text_are_taken_out(server):
 
 def test_a_flood_without_end_is_refused(server):
     """A forge, or somebody on it, that always names a next page."""
-    endless = [{"id": 1, "body": "x", "created_at": "2026-11-05T09:00:00Z", "user": None, "author": None}] * 50
+    said = {"id": 1, "body": "x", "created_at": "2026-11-05T09:00:00Z", "user": None, "author": None}
+    endless = [{**said, "system": False, "noteable_iid": 2, "noteable_type": "MergeRequest"}] * 50
 
     def flood(request):
         if request.path.endswith(("comments", "notes", "reviews")):

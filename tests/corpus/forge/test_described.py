@@ -13,7 +13,7 @@ import pytest
 
 from corpus.forge import Clock, ForgeRefused, PullRequest
 from corpus.forge.access import Access
-from corpus.forge.connection import Connection
+from corpus.forge.connection import Connection, Reply
 from corpus.forge.gitea import Gitea
 from corpus.forge.github import GitHub
 from corpus.forge.gitlab import GitLab
@@ -59,9 +59,16 @@ def forge_on(described):
     base = httpx.URL(forge._connection.api)
     # GitHub's and Gitea's paths begin behind the API's folder; GitLab's description has the folder in its paths.
     forge._connection.api = f"{url}{base.path if kind == 'gitlab' else ''}".rstrip("/")
-    asked = forge._connection.get
-    # The examples of the description always name a next page.
-    forge._connection.get = lambda path, query=None: replace(asked(path, query), has_next=False, n_entries=None)
+    asked = forge._connection.ask
+
+    def ask(method: str, address: str, body: bytes = b"") -> Reply:
+        """The examples always name a next page; GitLab's description has one note where its forge gives a list."""
+        reply = replace(asked(method, address, body), has_next=False, n_entries=None)
+        if kind == "gitlab" and method == "GET" and isinstance(reply.value, dict):
+            reply = replace(reply, value=[reply.value], content=b"[" + reply.content + b"]")
+        return reply
+
+    forge._connection.ask = ask
     return forge
 
 

@@ -1,11 +1,15 @@
 """A forge on a bad day: waits as long as it says, within bounds, and ends in a sentence that says what to do."""
 
+import asyncio
+import gc
 import logging
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
+import traceback
 from email.utils import formatdate
 
 import pytest
@@ -166,6 +170,9 @@ def test_a_web_page_instead_of_an_answer_is_refused(server):
         "text",
         7,
         [{"number": 1, "html_url": "javascript:alert(1)"}],
+        {"items": [{"number": 1}]},
+        [{"iid": [1]}],
+        [{"iid": "\ud800"}],
     ],
     ids=str,
 )
@@ -181,6 +188,16 @@ def test_deeply_nested_json_does_not_crash(github):
     github.faults.append(Answer(200, b"[" * 100_000))
     with pytest.raises((ForgeRefused, ForgeUnavailable)):
         forge_at(github).find(BRANCH)
+
+
+def test_json_that_only_the_client_finds_too_deep_does_not_crash_either(server):
+    """A client reads the reply again from some calls further down, where fewer brackets end the process."""
+    forge, limit = forge_at(server), sys.getrecursionlimit()
+    gc.collect()  # else what tests before left is cleared away where no call is left for it
+    for depth in range(limit - 200, limit, 5):
+        server.faults.append(Answer(200, b'[{"a": ' + b"[" * depth + b"]" * depth + b"}]"))
+        with pytest.raises((ForgeRefused, ForgeUnavailable)):
+            forge.find(BRANCH)
 
 
 def test_a_reply_without_end_is_refused(github):
@@ -257,6 +274,82 @@ def test_redirects_in_a_circle_end(github):
         forge_at(github).find(BRANCH)
 
 
+def test_the_token_does_not_follow_a_next_page_to_another_host(server):
+    """Clients turn to whatever address the header Link names; here the forge only says that there is one."""
+    for _ in range(60):
+        server.open(BRANCH, state="closed")
+    asked = server.route
+
+    def elsewhere(request):
+        answer = asked(request)
+        if "Link" in answer.headers or answer.headers.get("X-Next-Page"):
+            link = f'<{other.url}{request.path}?page=2>; rel="next"'
+            return Answer(answer.status, answer.value, {**answer.headers, "Link": link})
+        return answer
+
+    with serving(type(server)()) as other:
+        server.route = elsewhere
+        found = forge_at(server).find(BRANCH)
+        assert found is not None and found.number == 1, "it is on the second page"
+        assert other.requests == []
+
+
+def test_nothing_but_the_forge_can_be_asked(server):
+    """Whatever a client library thinks up, the connection is the last to look at the address."""
+    connection = forge_at(server)._connection
+    with serving(type(server)()) as other:
+        for url in (f"{other.url}/api/v4/x", server.url.replace("http", "https"), server.url + "@evil.example/x", "/x"):
+            with pytest.raises(ForgeRefused, match="not sent"):
+                connection.ask("GET", url)
+        assert other.requests == server.requests == []
+
+
+# ---- What client libraries would stumble over.
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-", "X-RateLimit-Reset": "1e400"},
+        {"Content-Type": "application/json; charset=rot13"},
+        {"Link": "<" * 60_000},
+        {"Retry-After": "9" * 30, "RateLimit-Reset": "never", "X-Page": "one", "Location": "http://127.0.0.1:1/"},
+        {"Set-Cookie": "a=b", "Content-Encoding": "identity", "X-Per-Page": "NaN", "X-Total": "-1"},
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_odd_headers_of_a_good_answer_change_nothing(server, headers):
+    """Clients read numbers, character sets and links from headers, and believe them; one takes minutes over a link."""
+    asked = server.route
+
+    def odd(request):
+        answer = asked(request)
+        return Answer(answer.status, answer.value, {**answer.headers, **headers})
+
+    server.route = odd
+    clock = StillClock()
+    found = forge_at(server, clock).find(BRANCH)
+    assert found is not None and clock.waits == []
+
+
+def test_empty_pages_without_end_are_refused(server):
+    """A client turns empty pages for ever, or until it has no stack left."""
+    headers = {"Link": f'<{server.url}?page=9>; rel="next"', "X-Next-Page": "9"}
+    server.fault_of = lambda _: Answer(200, [], headers)
+    with pytest.raises(ForgeRefused, match="lists more"):
+        forge_at(server).find(BRANCH)
+    assert len(server.requests) < 1000
+
+
+def test_a_forge_can_be_asked_where_an_event_loop_runs(server):
+    """The night is a flow; a client written for event loops must neither need one nor mind one."""
+
+    async def inside() -> object:
+        return forge_at(server).find(BRANCH)
+
+    assert asyncio.run(inside()) == forge_at(server).find(BRANCH) is not None
+
+
 # ---- The token and the certificate.
 
 
@@ -273,6 +366,36 @@ def test_the_token_is_in_no_log_record_and_no_error(server, caplog):
     logged = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
     assert "127.0.0.1" in logged, "the libraries did log"
     for place in (logged, str(error.value), repr(error.value), repr(vars(forge)), repr(forge)):
+        assert TOKEN not in place
+
+
+def answering(answer, method):
+    """A fault that gives this answer to one method, and to all others an empty list."""
+    return lambda request: answer if request.method == method else Answer(200, [])
+
+
+def test_what_people_write_is_in_no_log_record_and_no_warning(server, caplog):
+    """Comments are anybody's text: good ones, refused ones and those that no client can read."""
+    caplog.set_level(logging.DEBUG)
+    evil = "".join(("EVIL", "-words-", "of-a-stranger"))
+    server.say(1, "eve", evil, "2026-11-05T09:00:00Z")
+    server.pull(1).title = evil
+    forge = forge_at(server)
+    found = forge.find(BRANCH)
+    assert found is not None
+    assert evil in forge.comments(found)[0].body
+    forge.close(found, "Withdrawn.")
+    errors = []
+    for value in (evil, [evil], [{"iid": [evil], "number": evil}], evil.encode(), f'["{evil}"'.encode()):
+        for ask in (forge.find, lambda branch: forge.open_or_update(branch, "main", "t", "b")):
+            server.fault_of = answering(Answer(200, value), "GET" if ask == forge.find else "POST")
+            with pytest.raises((ForgeRefused, ForgeUnavailable)) as error:
+                ask("night/2026-11-05")
+            errors.append("".join(traceback.format_exception(error.value)))
+    logged = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+    assert "127.0.0.1" in logged, "the libraries did log"
+    for place in (logged, *errors):
+        assert evil not in place
         assert TOKEN not in place
 
 
