@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from corpus.branch import run_git
 from corpus.objects import HISTORY_FORMAT, Commit, Objects, parsed_history
+from corpus.remote import refusal
 
 BATCH_BYTES = 64 * 2**20
 """Of blobs in memory at once: a few hundred versions of a file of decisions, and little beside a night's samples."""
+
+
+_FOR_OBJECTS_ALONE = (
+    *("-c", "fetch.negotiationAlgorithm=noop", "-c", f"core.hooksPath={os.devnull}", "-c", "gc.auto=0", "fetch"),
+    *("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"),
+)
+"""As git itself fetches what a partial clone lacks: nothing is told of what is here, and no ref moves."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,29 @@ class BulkObjects(Objects):
         shown = "--format=%(objectname) %(refname)"
         listed = self._git("for-each-ref", f"--no-merged={base}", shown, f"refs/{folder}/").decode().splitlines()
         return {name.removeprefix("refs/"): commit for commit, name in (line.split(" ", 1) for line in listed)}
+
+    def complete(self, *commits: str) -> None:
+        """Brings all files of these commits that a partial clone lacks at once: git would ask for one at a time.
+
+        Raises:
+            CorpusError: what it was cloned from cannot be reached.
+        """
+        status, out, _ = run_git(("config", "--get-regexp", r"^remote\..*\.promisor$"), {"GIT_DIR": str(self.path)})
+        if status or not out:
+            return
+        remote = out.decode().split()[0].removeprefix("remote.").removesuffix(".promisor")
+        trees = [f"{commit}^{{tree}}" for commit in commits]
+        listed = self._git("rev-list", "--objects", "--missing=print", *trees).decode(errors="replace").splitlines()
+        if missing := [line[1:] for line in listed if line.startswith("?")]:
+            with self._stream() as stream:
+                stream.writelines(f"{one}\n".encode() for one in missing)
+                stream.seek(0)
+                arguments = (*_FOR_OBJECTS_ALONE, remote, "--filter=blob:none", "--stdin")
+                status, _, said = run_git(arguments, {"GIT_DIR": str(self.path)}, is_isolated=False, stdin=stream)
+            if status:
+                raise refusal(
+                    f"fetching what {self.path} lacks", f"{said}\nthe promisor remote {remote} cannot be read"
+                )
 
     def _answers(self, *arguments: str, lines: Iterable[str]) -> bytes:
         """What a command says to lines on its standard input."""

@@ -6,7 +6,6 @@ asked for objects, and only after the trees and sizes were found to be sane. A p
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,13 +17,12 @@ from corpus.checks.paths import alike_problems, file_problems, place_of
 from corpus.checks.problem import MENDED, REMEDIES, Problem, limited, problem
 from corpus.checks.sign_off import sign_off_problems
 from corpus.checks.trees import Trees
+from corpus.corpus_rules import corpus_rules
 from corpus.objects import Commit
 from corpus.proposal import Proposal
 from corpus.propose import record_path
 from corpus.reading_copy_boxes import unticked
 from corpus.review import Refused, collect
-from schemas.errors import CorpusError
-from schemas.settings import DedupeSettings
 
 __all__ = ["MENDED", "REMEDIES", "Problem", "Rules", "check_change"]
 
@@ -112,7 +110,7 @@ def _problems(
     is_open = rules.night is not None and store.blob_id(fork, record_path(rules.night)) is not None
     change = Change(base, fork, tip, steps, tuple(differences), night, own, is_open)
     told += _place_problems(store, change, rules)
-    licences, jaccard_min = _corpus_rules(store, base)
+    licences, jaccard_min = corpus_rules(store, base)
     contents = Contents(
         store,
         change,
@@ -221,19 +219,3 @@ def _only_boxes(before: bytes, after: bytes) -> bool:
         return unticked(before.decode()) == unticked(after.decode())
     except UnicodeDecodeError:
         return False
-
-
-def _corpus_rules(store: BulkObjects, base: str) -> tuple[tuple[str, ...], float]:
-    """The licences that the corpus allows, and from which similarity on two samples are the same to it."""
-    content = store.file(base, "corpus.toml")
-    if content is None:
-        raise CorpusError("the base is no corpus: it has no corpus.toml; name the corpus's own branch with --base")
-    try:
-        plain = tomllib.loads(content.decode())
-        jaccard_min = float(plain.get("jaccard_min", DedupeSettings().jaccard_min))
-        licences = tuple(str(one) for one in plain["licences"])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise CorpusError(f"corpus.toml of the base cannot be read ({error!r:.100}); mend it there") from error
-    if not 0 < jaccard_min <= 1:
-        raise CorpusError(f"corpus.toml of the base has jaccard_min {jaccard_min}; it lies between 0 and 1")
-    return licences, jaccard_min

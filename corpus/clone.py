@@ -18,7 +18,7 @@ from corpus.branch import init_repository, is_local_refusal, make_repository, ru
 from corpus.bulk import BulkObjects
 from corpus.credentials import credential_config, token_of
 from corpus.objects import Damaged
-from corpus.remote import Remote, is_network_failure, refusal
+from corpus.remote import Remote, is_network_failure, is_partial, refusal
 from corpus.stage import disk_errors
 from schemas.errors import CorpusError
 
@@ -129,7 +129,7 @@ class Clone(BulkObjects):
         status, _, said = self._connect("fetch", *options, REMOTE_NAME, *refspecs)
         if status and "couldn't find remote ref" in said:
             raise Moved(said)
-        if status and (is_network_failure(said) or is_local_refusal(said)):
+        if status and (is_partial(said) or is_network_failure(said) or is_local_refusal(said)):
             raise refusal(f"fetching {self.remote}", said)
         if status:
             raise Damaged(said)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from corpus.clone import Clone
 from corpus.cut import parsed
+from corpus.reissued import lost_signatures
 from corpus.relatives import NIGHT_BRANCH, SHORTEST_ID, Family, Line, Place, lines_with, resolved, scope
 from corpus.repository import base_commit, on_corpus
 from corpus.retract import in_any_split, open_nights
@@ -53,7 +54,8 @@ class Standing:
     """Where the corpus stands.
 
     `nights` are those of the base branch: `merged` by a person, or `settled`. `held` is settled night to its samples
-    that wait for another vote. `release` is the last one: tag, commit and date; None before the first.
+    that wait for another vote. `release` is the last one: tag, commit and date; None before the first. `unsigned` are
+    the tags of releases that lost their signatures to a purge.
     """
 
     head: str
@@ -64,6 +66,7 @@ class Standing:
     held: Mapping[str, int]
     release: Mapping[str, str] | None
     n_releases: int
+    unsigned: tuple[str, ...]
     n_tombstones: int
     last_retraction: str | None
 
@@ -246,6 +249,7 @@ def standing(*, corpus: CorpusSettings, root: Path, clone: Path) -> Standing:
             held={night: n for night, record in sorted(records.items()) if (n := _n_held(record))},
             release=_last_release(store, base, releases),
             n_releases=len(releases),
+            unsigned=lost_signatures(store, base),
             n_tombstones=len(stones),
             last_retraction=max((stone.withdrawn_at for stone in stones), default=None),
         )

@@ -17,6 +17,7 @@ from corpus.fingerprint import fingerprints
 from corpus.proposal import Proposal
 from corpus.propose import record_path
 from corpus.reading_copy_boxes import with_boxes
+from corpus.repeated import repeats
 from corpus.review import Review
 from corpus.stances import marked
 from corpus.standing import Standing
@@ -25,7 +26,7 @@ from corpus.tombstones import Withdrawn, read_withdrawn
 from schemas.conversation import Turn
 from schemas.decision import Decision, decision_lines, votes
 
-COUNTS = ("kept", "rejected", "edited", "held", "withdrawn")
+COUNTS = ("kept", "rejected", "edited", "held", "withdrawn", "repeated")
 """What becomes of proposed samples; these add up to `proposed`. Honeypots are apart."""
 
 
@@ -33,12 +34,14 @@ COUNTS = ("kept", "rejected", "edited", "held", "withdrawn")
 class Outcomes:
     """What became of each proposed sample.
 
-    `results` has the proposed samples without honeypots and withdrawn ones; `honeypots` what a careful reviewer says
-    of each that was slipped in.
+    `results` has the proposed samples without honeypots, withdrawn ones and `repeated`: those that say what another
+    night brought since, each with the id that the corpus has. `honeypots` is what a careful reviewer says of each that
+    was slipped in.
     """
 
     results: Mapping[str, Result]
     withdrawn: frozenset[str]
+    repeated: Mapping[str, str]
     honeypots: Mapping[str, str]
     decisions: frozenset[Decision]
     reviewers: Mapping[str, int]
@@ -47,7 +50,7 @@ class Outcomes:
     def counts(self) -> dict[str, int]:
         """`proposed`, each of `COUNTS`, and `honeypots`."""
         found = Counter[str](result.outcome for result in self.results.values())
-        found["withdrawn"] = len(self.withdrawn)
+        found |= Counter({"withdrawn": len(self.withdrawn), "repeated": len(self.repeated)})
         return {"proposed": found.total(), **{name: found[name] for name in COUNTS}, "honeypots": len(self.honeypots)}
 
     @property
@@ -59,7 +62,19 @@ class Outcomes:
     def facts(self) -> dict[str, Any]:
         """What the record says of the outcome."""
         planted = [{"id": one, "expected": said} for one, said in sorted(self.honeypots.items())]
-        return {**self.counts, "held_ids": list(self.held), "planted": planted, "reviewers": dict(self.reviewers)}
+        counts = {name: n for name, n in self.counts.items() if name != "repeated"}
+        repeated = {"repeated": dict(sorted(self.repeated.items()))} if self.repeated else {}
+        known = {"held_ids": list(self.held), "planted": planted, "reviewers": dict(self.reviewers)}
+        return {**counts, **repeated, **known}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was left out because the corpus has it, sentences for people."""
+        return [
+            f"{one} repeats {of if of != one else 'the same sample of another night'}, which was settled since it was "
+            "proposed; it is left out and stays in the history of its night"
+            for one, of in sorted(self.repeated.items())
+        ]
 
 
 def outcomes(store: BulkObjects, base: str, review: Review, standing: Standing, conflict: Conflict) -> Outcomes:
@@ -77,14 +92,30 @@ def outcomes(store: BulkObjects, base: str, review: Review, standing: Standing, 
     results = {one: KEPT for one in review.proposal.lines if one not in honeypots}
     results |= {one: result for one, result in tally(decisions, roots, conflict).items() if one in results}
     withdrawn = frozenset(_withdrawn(review, results, read_withdrawn(store, base)))
+    results = {one: result for one, result in results.items() if one not in withdrawn}
+    repeated = _repeated(store, base, review, standing, results)
     kept = frozenset(one for one in decisions if roots.get(one.sample_id) not in withdrawn or one in standing.decisions)
     return Outcomes(
-        results={one: result for one, result in results.items() if one not in withdrawn},
+        results={one: result for one, result in results.items() if one not in repeated},
         withdrawn=withdrawn,
+        repeated=repeated,
         honeypots=honeypots,
         decisions=kept,
         reviewers=_reviewers(kept, roots),
     )
+
+
+def _repeated(
+    store: BulkObjects, base: str, review: Review, standing: Standing, results: Mapping[str, Result]
+) -> dict[str, str]:
+    """The samples that would be merged and that another night brought since; what is settled already stays."""
+    lines, roots = {}, {}
+    for root, result in results.items():
+        sample_id = result.edited_id or root
+        if result.outcome in ("kept", "edited") and sample_id not in standing.lines:
+            edit = review.edits[sample_id].line if result.edited_id else None
+            lines[sample_id], roots[sample_id] = edit or review.proposal.lines[root].line, root
+    return {roots[one]: of for one, of in repeats(store, base, review.proposal, lines).items()}
 
 
 def planted(store: BulkObjects, proposal: Proposal) -> dict[str, str]:

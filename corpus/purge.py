@@ -19,7 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,15 @@ from corpus.passages import Passages, letters
 from corpus.purge_filter import PLAN_FILE, REPLACED_FOLDER
 from corpus.purge_notes import carry_notes
 from corpus.purge_search import Names, Texts, prove
+from corpus.reissued import REISSUED, Signing, noted, signed_anew
+from corpus.release_plan import signature_path
 from corpus.repository import base_commit, on_corpus
 from corpus.stage import disk_errors
 from schemas.canonical import canonical_bytes
-from schemas.errors import CorpusError
-from schemas.settings import CorpusSettings
+from schemas.errors import CorpusError, SettingsError
+from schemas.settings import CorpusSettings, ReleaseSettings
 
-REISSUED = "releases/reissued.jsonl"
-"""One line for each manifest that a purge changed: tag, the digest it had and the digest it has, and when."""
+BeforePush = Callable[[Passages, Collection[bytes]], None]
 
 _SHARED_CHUNKS = 3
 """72 letters, fourteen words: what two samples share beyond that is more than a phrase, and worth a person's look."""
@@ -52,7 +53,8 @@ class Purged:
     """What a purge did.
 
     `n_objects` were searched, `chunks` passages were looked for. `refs` were moved. `reissued` are the tags of the
-    releases whose manifest changed, `foreign_refs` refs of the forge that may still lead to the old history, and
+    releases whose manifest changed; those of `signed` are signed anew, and `unsigned` says of those that are not, why.
+    `foreign_refs` are refs of the forge that may still lead to the old history, and
     `sharing` samples that stay and say the same in part. `is_remote_clean` is False where the old objects remain on
     somebody else's machine until it cleans up.
     """
@@ -63,6 +65,8 @@ class Purged:
     refs: tuple[str, ...]
     commit: str
     reissued: tuple[str, ...]
+    signed: tuple[str, ...]
+    unsigned: Mapping[str, str]
     foreign_refs: tuple[str, ...]
     sharing: tuple[str, ...]
     is_remote_clean: bool
@@ -81,7 +85,9 @@ def purge(
     root: Path,
     clone: Path,
     at: str,
+    settings: ReleaseSettings | None = None,
     backup: Path | None = None,
+    before_push: BeforePush = lambda passages, common: None,
 ) -> Purged:
     """Rewrites the history without these samples and everything that was made of their conversations.
 
@@ -92,12 +98,17 @@ def purge(
         root: the folder that a relative `corpus.remote` starts from.
         clone: our private bare clone; it is removed, since it holds the old history.
         at: ISO 8601 UTC to the second.
+        settings: the key that signs what is issued again, and whose signatures were good before; None: nothing is
+            signed. A key that fails does not stop the purge.
         backup: a file to keep the old history in, as a git bundle; it holds the text.
+        before_push: told what is looked for, and what of the withdrawn text other samples say, too, before the old
+            history goes: the last moment at which the text is known.
 
     Raises:
         CorpusError: a passage is left (nothing was pushed), or git or the remote refused; the same call goes on.
     """
     names = Names(frozenset(ids), frozenset(conversation_ids))
+    signing = Signing.of(settings, root) if settings else Signing()
 
     def run(store: Clone) -> Purged:
         base_commit(store, corpus, store.heads())  # it is a corpus of our format
@@ -106,7 +117,8 @@ def purge(
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         try:
-            purged = _Purge(Mirror(store.remote, folder / "mirror.git"), folder, corpus.branch, names, at).run(backup)
+            mirror = Mirror(store.remote, folder / "mirror.git")
+            purged = _Purge(mirror, folder, corpus.branch, names, at, signing).run(backup, before_push)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(clone)  # it has the old history; the next command makes it anew
@@ -118,17 +130,22 @@ def purge(
 class _Purge:
     """One run, on a mirror that is thrown away afterwards."""
 
-    def __init__(self, mirror: Mirror, folder: Path, branch: str, names: Names, at: str) -> None:
+    def __init__(self, mirror: Mirror, folder: Path, branch: str, names: Names, at: str, signing: Signing) -> None:
         self._mirror, self._folder, self._branch, self._names, self._at = mirror, folder, branch, names, at
+        self._signing = signing
         self._sharing: set[str] = set()
+        self._common: set[bytes] = set()
+        self._signed: list[str] = []
+        self._unsigned: dict[str, str] = {}
 
-    def run(self, backup: Path | None) -> Purged:
+    def run(self, backup: Path | None, before_push: BeforePush) -> Purged:
         remote_refs = self._mirror.remote_refs()
         self._mirror.fetch_all()
         if backup:
             self._mirror.bundle(backup)
         before = self._mirror.refs()
         manifests = self._manifests(before)
+        standing = self._signatures(before, manifests)
         texts = self._texts()
         passages, paths = self._passages(texts), self._mirror.paths()
         replaced = self._replaced(texts, passages, paths)
@@ -136,7 +153,8 @@ class _Purge:
             self._rewrite(replaced, passages)
         n_objects = prove(self._mirror, passages)
         reissued = self._reissued(manifests)
-        commit = self._note(reissued, len(texts.ids)) if reissued else self._mirror.refs()[self._base]
+        commit = self._note(reissued, standing, len(texts.ids)) if reissued else self._mirror.refs()[self._base]
+        before_push(passages, self._common)
         moves = self._moves(before, commit)
         if moves:
             self._mirror.push_moves(moves)
@@ -147,6 +165,8 @@ class _Purge:
             refs=tuple(sorted(moves)),
             commit=commit,
             reissued=tuple(sorted(reissued)),
+            signed=tuple(self._signed),
+            unsigned=self._unsigned,
             foreign_refs=tuple(sorted(ref for ref in remote_refs if not ref.startswith(OWN_REFS))),
             sharing=tuple(sorted(self._sharing)),
             is_remote_clean=self._clean_remote(passages, remote_refs),
@@ -176,7 +196,6 @@ class _Purge:
     def _passages(self, texts: Texts) -> Passages:
         """What the withdrawn samples say and no other sample of any time does, copies of theirs left out."""
         passages, copies = Passages(chunks_of(texts.all)), Copies(texts.all)
-        common: set[bytes] = set()
         for _, content in self._mirror.contents(("blob",)) if passages else ():
             if not content.startswith(b"{") or not passages.met(letters(content)):
                 continue
@@ -186,8 +205,8 @@ class _Purge:
                     said = letters_of(sample)
                     met = passages.met(said) if not copies.is_one("", said) else frozenset()
                     self._sharing.update([str(sample["id"])] if len(met) >= _SHARED_CHUNKS else [])
-                    common |= met
-        return passages.without(common)
+                    self._common |= met
+        return passages.without(self._common)
 
     # What is to be replaced.
 
@@ -291,18 +310,45 @@ class _Purge:
         after = self._manifests(self._mirror.refs())
         return {tag: (old, after[tag]) for tag, old in sorted(before.items()) if after.get(tag, old) != old}
 
-    def _note(self, reissued: Mapping[str, tuple[str, str]], n_samples: int) -> str:
-        """The commit that writes down which manifests changed, on the base branch."""
+    def _signatures(self, refs: Mapping[str, str], tags: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
+        """By tag, whether the release is signed, and what keeps a purge from signing it anew."""
+        base = refs[self._base]
+        return {tag: self._signing.why_not(self._mirror, base, tag, refs[f"refs/tags/{tag}"]) for tag in tags}
+
+    def _note(
+        self, reissued: Mapping[str, tuple[str, str]], standing: Mapping[str, tuple[bool, str | None]], n_samples: int
+    ) -> str:
+        """The commit on the base branch that writes down which manifests changed, and has their new signatures."""
         base = self._mirror.refs()[self._base]
         notes = [
-            {"tag": tag, "reissued_at": self._at, "old_manifest": old, "new_manifest": new, "reason": "purge"}
+            noted(tag, old, new, at=self._at, was_signed=standing[tag][0])
             for tag, (old, new) in sorted(reissued.items())
         ]
         before = self._mirror.file(base, REISSUED) or b""
-        content = before + b"".join(canonical_bytes(note) + b"\n" for note in notes)
-        blobs = self._mirror.store([(REISSUED, [content], len(content))])
+        files = {REISSUED: before + b"".join(canonical_bytes(note) + b"\n" for note in notes)}
+        self._unsigned = {tag: why for tag in sorted(reissued) if (why := standing[tag][1])}
+        files |= self._sign(base, [tag for tag in sorted(reissued) if standing[tag] == (True, None)])
+        blobs = self._mirror.store((path, [content], len(content)) for path, content in files.items())
         title = f"purge: {n_samples} samples left the history, {len(notes)} manifests were issued again"
         return self._mirror.commit(base, blobs, title + "\n", self._at[:10])
+
+    def _sign(self, base: str, tags: Sequence[str]) -> dict[str, bytes]:
+        """Signs the tags of releases and gives their manifests' signatures; a key that fails is not tried again."""
+        files: dict[str, bytes] = {}
+        key, refs = self._signing.key, self._mirror.refs()
+        for number, tag in enumerate(tags):
+            ref = f"refs/tags/{tag}"
+            try:
+                assert key is not None
+                found, files[signature_path(tag)] = signed_anew(self._mirror, base, tag, refs[ref], key)
+                self._mirror.set_ref(ref, found)
+                self._signed.append(tag)
+            except SettingsError as error:
+                self._unsigned |= dict.fromkeys(tags[number:], str(error))
+                break
+            except CorpusError as error:
+                self._unsigned[tag] = str(error)
+        return files
 
     def _moves(self, before: Mapping[str, str], commit: str) -> dict[str, Move]:
         after = {ref: found for ref, found in self._mirror.refs().items() if ref.startswith(OWN_REFS)}

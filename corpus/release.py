@@ -17,7 +17,8 @@ import orjson
 
 from corpus.card import card_files
 from corpus.clone import Clone, Moved
-from corpus.release_plan import Plan, code_facts, manifest_path, plan, previous_release
+from corpus.reissued import reissued, signed_anew
+from corpus.release_plan import Plan, code_facts, manifest_path, plan, previous_release, signature_path
 from corpus.repository import base_commit, on_corpus
 from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, sign, split_signature, tag_content
 from corpus.splits import SplitRule
@@ -32,6 +33,8 @@ _TRIES = 5
 
 _SOURCES = ("data", "decisions", "nights", TOMBSTONES, "corpus.toml")
 """What a release is made of; as long as it is the same, so is the release."""
+
+State = Literal["released", "unchanged", "signed"]
 
 OnBytes = Callable[[int], None]
 
@@ -65,11 +68,12 @@ class Built:
 class Released:
     """What became of a release.
 
-    `released`: the tag was set. `unchanged`: it is there already and the corpus has not changed since. `commit` is what
-    the tag names, `manifest_sha256` the digest of its manifest.
+    `released`: the tag was set. `unchanged`: it is there already and the corpus has not changed since. `signed`: a
+    purge had issued it again without a signature, and now it has one. `commit` is what the tag names,
+    `manifest_sha256` the digest of its manifest.
     """
 
-    state: Literal["released", "unchanged"]
+    state: State
     tag: str
     commit: str
     corpus_commit: str
@@ -99,7 +103,7 @@ def release(
     released_on: str | None = None,
     on_bytes: OnBytes = lambda n: None,
 ) -> Released:
-    """Releases the corpus as it is now under this tag; idempotent.
+    """Releases the corpus as it is now under this tag; idempotent. Signs a release that a purge left unsigned.
 
     Args:
         tag: its name.
@@ -192,6 +196,9 @@ class _Task:
                 f"the tag {self.tag} and the corpus's {manifest_path(self.tag)} differ: one of them was changed; see "
                 f"`gristmill release verify {self.tag}`"
             )
+        if self._is_to_be_signed(store, base):
+            self._sign_anew(store, base, found, made.released_on)
+            return self._released("signed", made, commit, hashlib.sha256(content).hexdigest(), True)
         if differs := self._difference(store, base, made):
             raise CorpusError(
                 f"{self.tag} was released on {made.released_on} and {differs}; a release never changes, so choose "
@@ -199,6 +206,23 @@ class _Task:
             )
         is_signed = found != commit and split_signature(store.annotation(found))[1] is not None
         return self._released("unchanged", made, commit, hashlib.sha256(content).hexdigest(), is_signed)
+
+    def _is_to_be_signed(self, store: Clone, base: str) -> bool:
+        is_unsigned = store.blob_id(base, signature_path(self.tag)) is None
+        return is_unsigned and self.settings.signing_key is not None and self.tag in reissued(store, base)
+
+    def _sign_anew(self, store: Clone, base: str, found: str, day: str) -> None:
+        """Moves the tag to a signed object, then adds the manifest's signature, whose absence asks for both.
+
+        Raises:
+            Moved: somebody pushed meanwhile; the same call tries again.
+        """
+        tag, signature = signed_anew(store, base, self.tag, found, self._key)
+        if tag != found:
+            store.push(tag, self.tag, expected=found, kind="tags")
+        blobs = store.store([(signature_path(self.tag), [signature], len(signature))])
+        commit = store.commit(base, blobs, f"release: {self.tag}, issued again, is signed\n", day)
+        store.push(commit, self.corpus.branch, expected=base)
 
     def _difference(self, store: Clone, base: str, made: Release) -> str | None:
         """What would be otherwise in a release made now, None when nothing would."""
@@ -249,9 +273,7 @@ class _Task:
         assert self.settings.signing_key
         return self.root / Path(self.settings.signing_key).expanduser()
 
-    def _released(
-        self, state: Literal["released", "unchanged"], made: Release, commit: str, sha256: str, is_signed: bool
-    ) -> Released:
+    def _released(self, state: State, made: Release, commit: str, sha256: str, is_signed: bool) -> Released:
         return Released(
             state=state,
             tag=self.tag,
@@ -263,11 +285,6 @@ class _Task:
             left_out=made.left_out,
             is_signed=is_signed,
         )
-
-
-def signature_path(tag: str) -> str:
-    """Where the corpus keeps the detached signature of a manifest."""
-    return f"{manifest_path(tag)}.sig"
 
 
 def _read(content: bytes, place: str) -> Release:

@@ -166,6 +166,11 @@ def manifest_path(tag: str) -> str:
     return f"releases/{tag}.json"
 
 
+def signature_path(tag: str) -> str:
+    """Where the corpus keeps the detached signature of a manifest."""
+    return f"{manifest_path(tag)}.sig"
+
+
 def _taken_over(store: Clone, commit: str) -> tuple[list[Entry], tuple[str, ...]]:
     """The files of the corpus that a release has, too, and the names in its root that a release has not."""
     kept, removed = [], set()

@@ -147,7 +147,7 @@ class _Task:
             counts=found.counts,
             held=found.held,
             reviewers=found.reviewers,
-            remarks=(*review.remarks, *standing.remarks),
+            remarks=(*review.remarks, *standing.remarks, *found.remarks),
         )
 
     def _commit(

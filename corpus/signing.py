@@ -1,14 +1,17 @@
 """Signatures by SSH keys: of an annotated tag, as `git tag -s` and `git verify-tag` know them, and of a manifest.
 
 `ssh-keygen -Y` makes and checks them. A private key with a passphrase is used through ssh-agent: name its public key.
+A tag that a person signed with OpenPGP is known as signed; git checks that signature.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from corpus.branch import signature as identity
@@ -21,7 +24,7 @@ TAG_NAMESPACE = "git"
 MANIFEST_NAMESPACE = "gristmill-release"
 """Another one, so that nobody can pass off the signature of a tag or a login as one of a manifest."""
 
-_BEGIN = b"-----BEGIN SSH SIGNATURE-----"
+_BEGIN = re.compile(rb"^-----BEGIN (?:SSH|PGP) SIGNATURE-----", re.MULTILINE)
 _TIMEOUT_S = 120
 """A key on a token waits for a touch."""
 
@@ -34,8 +37,13 @@ def tag_content(tag: str, commit: str, day: str, message: str) -> bytes:
 
 def split_signature(content: bytes) -> tuple[bytes, bytes | None]:
     """What was signed of a tag's content, and the signature, None without one."""
-    at = content.find(_BEGIN)
-    return (content, None) if at < 0 else (content[:at], content[at:])
+    found = _BEGIN.search(content)
+    return (content[: found.start()], content[found.start() :]) if found else (content, None)
+
+
+def is_openpgp(signature: bytes) -> bool:
+    """Whether it is a signature of the other kind that git knows."""
+    return signature.startswith(b"-----BEGIN PGP")
 
 
 def sign(content: bytes, key: Path, namespace: str) -> bytes:
@@ -58,6 +66,20 @@ def sign(content: bytes, key: Path, namespace: str) -> bytes:
                 "with `ssh-add` and name its .pub file in release.signing_key"
             )
         return made.read_bytes()
+
+
+@contextmanager
+def public_signers(key: Path) -> Iterator[Path | None]:
+    """A file of allowed signers with this key alone, while it is needed; None where its `.pub` file is not there."""
+    public = key if key.suffix == ".pub" else key.with_name(f"{key.name}.pub")
+    if not public.is_file():
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="gristmill-own-") as folder:
+        file = Path(folder) / "signers"
+        with disk_errors(file):
+            file.write_text(f"own {public.read_text(encoding='utf-8').strip()}\n", encoding="utf-8")
+        yield file
 
 
 def signed_by(content: bytes, signature: bytes, signers: Path, namespace: str) -> str | None:

@@ -5,22 +5,19 @@ What is trusted is git, the base branch's history and, for a release that has on
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from corpus.clone import Clone, with_clone
-from corpus.purge import REISSUED
-from corpus.release import Request, build, signature_path
-from corpus.release_plan import PLAIN_FILE, code_facts, manifest_path
+from corpus.reissued import file_problems, reissued
+from corpus.release import Request, build
+from corpus.release_plan import code_facts, manifest_path, signature_path
 from corpus.remote import remote_of
 from corpus.repository import base_commit
-from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, signed_by, split_signature
+from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, is_openpgp, signed_by, split_signature
 from corpus.splits import SplitRule
 from corpus.stage import disk_errors
 from schemas.errors import CorpusError, InputError
@@ -115,7 +112,7 @@ class _Check:
         made = self._manifest(problems)
         tag_signer = manifest_signer = None
         if made:
-            problems += self._file_problems(made)
+            problems += file_problems(self._store, self._commit, made)
             problems += self._place_problems(made)
             problems += self._rebuilt_problems(made, has_problem=bool(problems))
             tag_signer, manifest_signer = self._tag_signer(), self._manifest_signer()
@@ -145,21 +142,6 @@ class _Check:
             problems.append(f"{path} was changed: it is not as Gristmill writes the manifest of {self._tag}")
             return None
         return made
-
-    def _file_problems(self, made: Release) -> Iterator[str]:
-        """The first file, by path, that is not what the manifest says."""
-        said = {file.path: file for file in made.files}
-        entries = {entry.path: entry for entry in self._store.entries(self._commit)}
-        entries.pop(manifest_path(self._tag))
-        for path in sorted(said.keys() ^ entries.keys()):
-            yield f"{path} is {'missing' if path in said else 'no part of the release'}"
-            break
-        both = sorted(said.keys() & entries.keys())
-        yield from (f"{path} is no plain file" for path in both if entries[path].mode != PLAIN_FILE)
-        for path, (_, content) in zip(both, self._store.blobs(entries[path].blob for path in both), strict=True):
-            if hashlib.sha256(content).hexdigest() != said[path].sha256:
-                yield f"{path} differs from its digest in the manifest"
-                return
 
     def _place_problems(self, made: Release) -> Iterator[str]:
         path = manifest_path(self._tag)
@@ -207,10 +189,9 @@ class _Check:
             yield _difference(made, again.release)
 
     def _is_reissued(self) -> bool:
-        digest = hashlib.sha256(self._content or b"").hexdigest()
-        lines = (self._store.file(self._base, REISSUED) or b"").splitlines()
-        notes = [orjson.loads(line) for line in lines if line.strip()]
-        return any(note.get("tag") == self._tag and note.get("new_manifest") == digest for note in notes)
+        notes = reissued(self._store, self._base)
+        is_known = self._store.file(self._base, manifest_path(self._tag)) == self._content
+        return is_known and self._tag in notes
 
     # Signatures.
 
@@ -230,6 +211,11 @@ class _Check:
     def _signer(self, content: bytes, signature: bytes | None, namespace: str, what: str) -> str | None:
         if signature is None:
             self._remarks.append(f"{what} is not signed")
+            return None
+        if is_openpgp(signature):
+            self._remarks.append(
+                f"{what} has an OpenPGP signature, which `git verify-tag {self._tag}` checks; it is none of an SSH key"
+            )
             return None
         if self._signers is None:
             self._remarks.append(f"{what} is signed; to check by whom, set release.allowed_signers or use --signers")

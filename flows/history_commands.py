@@ -138,6 +138,8 @@ def _corpus_lines(corpus: dict[str, Any] | None) -> Iterator[str]:
         yield f"  held: {n} of {night} wait for another vote: `gristmill review {night}`"
     release = corpus["release"]
     yield f"  last release: {release['tag']} of {release['released_on']}" if release else "  no release yet"
+    for tag in corpus["unsigned"]:
+        yield f"  release {tag} lost its signature to a purge: `gristmill release {tag}` signs it (release.signing_key)"
     if corpus["n_tombstones"]:
         yield f"  withdrawn: {corpus['n_tombstones']} tombstones, the last of {corpus['last_retraction'][:10]}"
 
@@ -169,8 +171,8 @@ def _warnings(nights: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _is_waiting(corpus: dict[str, Any] | None, rounds: list[dict[str, Any]]) -> bool:
-    has_held = any(night["n_held"] for night in corpus["open_nights"]) or bool(corpus["held"]) if corpus else False
-    return has_held or any(True for _ in _round_lines(rounds))
+    held = corpus and any([*(night["n_held"] for night in corpus["open_nights"]), corpus["held"], corpus["unsigned"]])
+    return bool(held) or any(True for _ in _round_lines(rounds))
 
 
 @click.command()

@@ -36,6 +36,13 @@ class ReleaseVerbs(Verbs):
         formatter.write_usage(context.command_path, "verify TAG [--signers FILE] [--json]", prefix="       ")
 
 
+_DONE = {
+    "released": "released",
+    "unchanged": "released already, nothing has changed since",
+    "signed": "signed anew, as a purge had issued it again; who has its tag already runs `git fetch --tags --force`",
+}
+
+
 @click.group(cls=ReleaseVerbs, places=SUBCOMMANDS, default=_TAG)
 def release() -> None:
     """Give the corpus as it is now a name: splits, a dataset card, a manifest with the digest of every file.
@@ -43,8 +50,8 @@ def release() -> None:
     The release is a git tag. Its commit has the samples in one folder a split, so that a clone of it loads with
     `datasets`; `test` is a sealed holdout that exports for training do not have. A sample keeps its split in every
     later release. The same corpus gives the same commit on every machine, which `verify` proves from a fresh clone.
-    With release.signing_key in the settings the tag and the manifest are signed. --date sets the date of the release
-    instead of the newest night's.
+    With release.signing_key in the settings the tag and the manifest are signed; so is a release that a purge issued
+    again. --date sets the date of the release instead of the newest night's.
 
     \b
     Example:  gristmill release v1
@@ -90,7 +97,7 @@ def _tell(made: Released) -> None:
             say(f"{split} is empty: {_EMPTY}")
     for reason, n in made.left_out.items():
         say(f"left out: {n} {reason.replace('_', ' ')}")
-    done = "released" if made.state == "released" else "released already, nothing has changed since"
+    done = _DONE[made.state]
     signed = "signed" if made.is_signed else "not signed"
     say(f"{made.tag}: {done}; {made.n_samples:,} samples, {made.released_on}, commit {made.commit[:12]}, {signed}")
 

@@ -103,6 +103,15 @@ def told(done: dict[str, Any]) -> list[str]:
             f"purged: {purged['n_blobs_rewritten']} files rewritten on {len(purged['refs'])} branches and tags; "
             f"none of {purged['n_passages']} passages is left in {purged['n_objects']} objects"
         )
-        lines += [f"release {tag} was issued again; its old digest is noted" for tag in purged["reissued"]]
-    lines += [f"local: {trace['path']} ({done['local_state']})" for trace in done["local"]]
+        for tag in purged["reissued"]:
+            signed = " and signed" if tag in purged["signed"] else ""
+            lines.append(f"release {tag} was issued again{signed}; its old digest is noted")
+    lines += [f"local: {trace['path']} ({_local_state(trace, done['local_state'])})" for trace in done["local"]]
     return [*lines, *(f"→ {remedy}" for remedy in done["to_do"])]
+
+
+def _local_state(trace: dict[str, Any], state: str) -> str:
+    """What became of a place on this machine."""
+    if state != "cleaned" or trace["how"] == "left":
+        return "still holds it"
+    return {"rows": f"{trace['rows']} rows left", "lines": "cut"}.get(trace["how"], "removed")

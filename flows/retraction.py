@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from corpus.local_traces import LocalTraces, find_local, records_of
+from corpus.local_traces import LocalTraces, Trace, find_local, records_of
+from corpus.passages import Passages
 from corpus.purge import Purged, purge
 from corpus.retract import Retraction, Withdrawal, retract
 from corpus.seen import Seen
 from flows.nights import only_one
 from flows.road import clone
 from flows.settings_file import Project
+from judges.verdicts import VerdictStore
 
 
 def retract_and_clean(
@@ -41,9 +43,21 @@ def retract_and_clean(
         if (project.var / "seen.sqlite").exists():
             with Seen(project.var / "seen.sqlite") as seen:
                 seen.forget(done.ids)
-        traces = LocalTraces(project.var, done.ids, done.conversation_ids)
-        purged = purge(done.ids, done.conversation_ids, **place, at=at, backup=backup) if with_purge else None
-        found = traces.remove() if purged else traces.found()
+        if (project.var / "verdicts.duckdb").exists():  # an embedding tells what a conversation was about
+            VerdictStore(project.var / "verdicts.duckdb").forget(done.ids)
+        traces = LocalTraces(project.var, done.ids, done.conversation_ids, done.releases)
+        found: list[Trace] = []
+
+        def clean(passages: Passages, common: Collection[bytes]) -> None:
+            traces.also(passages, common)
+            found.extend(traces.remove())
+
+        purged = None
+        if with_purge:
+            more: dict[str, Any] = {"settings": project.settings.release, "backup": backup, "before_push": clean}
+            purged = purge(done.ids, done.conversation_ids, **place, at=at, **more)
+        else:
+            found.extend(traces.found())
         experts = [name for name, _ in records_of(project.var, "experts", done.releases)]
     return {
         "retraction": done.to_json(),
@@ -51,7 +65,10 @@ def retract_and_clean(
         "local": [trace.to_json() for trace in found],
         "local_state": "cleaned" if purged else "still holds it",
         "experts": experts,
-        "to_do": [*_after_retraction(done, purged, bool(found), experts), *(_after_purge(purged) if purged else [])],
+        "to_do": [
+            *_after_retraction(done, purged, bool(found), experts),
+            *(_after_purge(purged, found) if purged else []),
+        ],
     }
 
 
@@ -61,16 +78,22 @@ def _after_retraction(done: Retraction, purged: Purged | None, has_local: bool, 
     if purged is None and (has_local or (done.state == "withdrawn" and done.ids)):
         yield "the text is still in git's history and in local files: the same command with --purge --yes removes it"
     if done.releases:
-        yield f"tell who uses {', '.join(done.releases)} that it has withdrawn samples, and cut a new release"
+        tags = ", ".join(done.releases)
+        yield f"tell who uses {tags} that it has withdrawn samples, and cut a new release"
+        yield f"delete exports of {tags} outside this var/, on other machines, too; `gristmill export` makes new ones"
     if experts:
         yield f"train {', '.join(experts)} anew on a release without it"
     if done.state == "withdrawn" and done.ids:
         yield "the chat system's own log still holds it: delete it there, too; its tombstone keeps it from being read"
 
 
-def _after_purge(purged: Purged) -> Iterator[str]:
+def _after_purge(purged: Purged, found: Sequence[Trace]) -> Iterator[str]:
+    for trace in found:
+        if trace.how == "left":
+            yield f"{trace.path} holds the text and is another program's: stop what uses it and delete it"
     if purged.refs:
-        yield "every clone and fork has the old history: clone anew, never merge or push an old one"
+        yield "every clone and fork has the old history (var/clone.git elsewhere, too): delete it and clone anew"
+        yield "never merge or push an old clone: what was purged would be back"
         yield "open pull requests and work on old commits are void: open them again from the new branches"
     if purged.foreign_refs:
         n = len(purged.foreign_refs)
@@ -78,7 +101,9 @@ def _after_purge(purged: Purged) -> Iterator[str]:
     if not purged.is_remote_clean:
         yield "the remote keeps unreachable objects for a while: ask whoever runs it for `git gc --prune=now` and for its caches"  # noqa: E501
     if purged.reissued:
-        yield f"sign {', '.join(purged.reissued)} again if you sign releases; digests that others noted are void"
+        yield f"the digests that others noted of {', '.join(purged.reissued)} are void: tell them the new ones"
+    for tag, why in purged.unsigned.items():
+        yield f"{tag} is not signed ({why}): once the key can sign, `gristmill release {tag}` signs it"
     if purged.sharing:
         n = len(purged.sharing)
         yield f"{n} samples that stay say the same in part; read them: {', '.join(purged.sharing[:5])}"

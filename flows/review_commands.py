@@ -33,7 +33,7 @@ def settle(config: Path | None, nights: tuple[str, ...], is_all: bool, as_json: 
     Where reviewers stand against each other the larger side wins; at a draw the sample is held and waits for another
     vote (review.conflict in the settings). A branch that holds anything but decisions on its night is refused, with
     every problem listed, and nothing is done; so is an edit that its author did not sign off (git commit --signoff).
-    Settling again changes nothing.
+    What another night brought since this one was proposed is left out and told. Settling again changes nothing.
 
     Exit code 3: something is held or refused.
 

@@ -9,6 +9,15 @@ from typing import Any
 import click
 
 
+class _Unnamed(click.Context):
+    """That of a group's default command, whose name nobody types and no usage line shows."""
+
+    @property
+    def command_path(self) -> str:
+        """The group's."""
+        return self.parent.command_path if self.parent else super().command_path
+
+
 class Verbs(click.Group):
     """A group with a place, `module:attribute`, for each command.
 
@@ -31,6 +40,8 @@ class Verbs(click.Group):
         module, attribute = self.places[name].split(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
+        if name == self.default:
+            command.context_class = _Unnamed
         return command
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import orjson
@@ -16,7 +17,7 @@ from corpus.checks.decision_lines import author_problems, decision_problems
 from corpus.checks.edited_lines import edit_problems
 from corpus.checks.paths import place_of
 from corpus.checks.private_text import kinds_problem, message_problems, private_problem
-from corpus.checks.problem import Problem, in_a_night, problem
+from corpus.checks.problem import Problem, in_a_night, problem, shown
 from corpus.checks.repeats import Added, corpus_files, repeat_problems, withdrawn_problems
 from corpus.checks.sample_lines import (
     CONTRIBUTED_LINE_BYTES_MAX,
@@ -29,6 +30,7 @@ from corpus.line_states import LineReader
 from corpus.outcome_files import planted
 from corpus.proposal import proposal_in
 from corpus.propose import record_path
+from corpus.repeated import repeats
 from corpus.tombstones import read_withdrawn
 from schemas.canonical import canonical_bytes
 
@@ -208,12 +210,22 @@ class Contents:
         # A night's samples may be contributions that were merged before: they stay in their files.
         folders = ("data", "contributions") if contributed else ("data",)
         own_files = {one.path for one in change.differences}
-        yield from repeat_problems(
+        mended = self._left_out_by_settle(added)
+        for one in repeat_problems(
             added,
             lambda: corpus_files(self._store, change.base, folders, own_files),
             jaccard_min=None if is_trusted else self._jaccard_min,
             on_bytes=on_bytes,
-        )
+        ):
+            yield replace(one, is_mended=one.is_mended or (one.path, one.line) in mended)
+
+    def _left_out_by_settle(self, added: Sequence[Added]) -> set[tuple[str, int | None]]:
+        """The places of lines that repeat what another night brought since this one was proposed."""
+        if self._change.own is None or self._is_maintainer:
+            return set()
+        lines = {one.content_id: one.line.content for one in added}
+        found = repeats(self._store, self._change.base, self._change.own, lines)
+        return {(shown(one.line.path), one.line.number) for one in added if one.content_id in found}
 
     @cached_property
     def _honeypots(self) -> frozenset[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from corpus.bulk import BulkObjects
 from corpus.clone import Clone, with_clone
 from corpus.objects import Damaged
-from corpus.remote import remote_of
-from schemas.errors import CorpusError, InputError, nearest
+from corpus.remote import is_partial, refusal, remote_of
+from schemas.errors import CorpusError, InputError, SettingsError, nearest
 
 _MAIN = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
@@ -39,7 +39,8 @@ def open_place(where: str, base: str | None, head: str | None) -> Iterator[Chang
         head: the same; None: what is checked out. An address has branches only, and both must be named.
 
     Raises:
-        InputError: there is no repository, no such commit, or not the whole history. CorpusError: git refuses.
+        InputError: there is no repository, no such commit, or not the whole history. SettingsError: it is one of
+            something else. CorpusError: git refuses.
     """
     try:
         if Path(where).exists():
@@ -53,6 +54,8 @@ def open_place(where: str, base: str | None, head: str | None) -> Iterator[Chang
             with_clone(remote_of(where, Path.cwd()), clone, lambda store: _fetched(store, [names[0], head]))
             yield _placed(BulkObjects(clone), f"refs/corpus/{names[0]}", f"refs/corpus/{head}")
     except Damaged as damage:
+        if is_partial(str(damage)):
+            raise refusal(f"reading {where}", str(damage)) from damage
         raise CorpusError(f"{where} cannot be read: {damage}; run `git fsck` there, or clone it anew") from damage
 
 
@@ -83,6 +86,12 @@ def _placed(store: BulkObjects, base: str | None, head: str | None) -> ChangePla
     head_name, head_commit = _commit(store, [head or "HEAD"], "--head")
     if (store.path / "shallow").exists():
         raise InputError(f"{store.path} has a part of the history only; run `git fetch --unshallow` there")
+    if store.blob_id(base_commit, "corpus.toml") is None:
+        raise SettingsError(
+            f"{store.path} is no corpus: {base_name} has no corpus.toml. Run this in a checkout of the corpus or name "
+            "one; --base names the branch that the change is meant for"
+        )
+    store.complete(base_commit, head_commit)
     entries = [one for folder in ("data", "contributions") for one in store.entries(base_commit, folder)]
     shown = base_name.removeprefix("refs/corpus/"), head_name.removeprefix("refs/corpus/")
     return ChangePlace(store, shown[0], base_commit, shown[1], head_commit, sum(one.n_bytes for one in entries))

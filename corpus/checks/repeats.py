@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +95,15 @@ def repeat_problems(
     yield from search.nearest()
 
 
+def repeated(added: Sequence[Added], earlier: Iterable[bytes], jaccard_min: float) -> dict[str, str]:
+    """Content id of each added line that a file of the corpus repeats, and the id of what it repeats most."""
+    search = _Search(added, jaccard_min)
+    for content in earlier:
+        for _ in search.against(content):
+            pass
+    return search.repeats()
+
+
 class _Search:
     """The added lines, ready to be compared with the corpus, one file after the other."""
 
@@ -154,6 +163,11 @@ class _Search:
             if place not in self._is_exact:
                 found = f"it shares {similarity:.2f} of its word 5-grams with {of}"
                 yield self._added[place].found("near_duplicate", found)
+
+    def repeats(self) -> dict[str, str]:
+        """What was found so far, by content id; lines that are equal repeat themselves."""
+        near = {self._added[place].content_id: of for place, (_, of) in sorted(self._near.items())}
+        return near | {one: one for one in sorted(self._added[place].content_id for place in self._is_exact)}
 
     def _compare_batch(self, lines: Sequence[bytes]) -> None:
         marks = list(fingerprints([_known(line) for line in lines]))

@@ -1,8 +1,13 @@
 """What a machine keeps of a withdrawn conversation is found and removed; everything else stays."""
 
+import gzip
+
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from corpus.local_traces import LocalTraces, find_local, records_of
+from corpus.passages import Passages, chunks
 from corpus.stage import read_rows, rejects_path
 from corpus.stages import STEPS, stage_file
 from schemas.outcome import Held
@@ -60,6 +65,61 @@ def test_every_trace_is_listed_and_removed(tmp_path):
     assert list(read_rows(rejects_path(stage_file(tmp_path / "nights" / "2026-11-05", "screen")))) == []
     assert (tmp_path / "review" / "draft.jsonl").read_bytes() == lines[1] + b"\n"
     assert not any(b"Quillfeather" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
+def export(folder, rows, tag="v1"):
+    """An export as one of ours lies there: rows for a toolkit, no ids, and the manifest that names its files."""
+    folder.mkdir(parents=True)
+    (folder / "train.jsonl").write_bytes(b"".join(orjson.dumps({"prompt": said}) + b"\n" for said in rows))
+    pq.write_table(pa.table({"prompt": rows}), folder / "train.parquet")
+    (folder / "export.json").write_bytes(orjson.dumps({"release": {"tag": tag}}))
+    return folder
+
+
+def test_what_was_derived_goes_and_what_others_made_stays(tmp_path):
+    """Exports, downloads, training files, measurements, results of tasks: none of them has the conversation's id."""
+    (tmp_path / "nights").mkdir()
+    export(tmp_path / "exports" / "v1" / "trl" / "sft", [SECRET, OTHER[0]])
+    export(tmp_path / "exports" / "v1" / "trl" / "preference", [OTHER[0]])
+    export(tmp_path / "mine", [ANSWER], tag="v0")
+    kept = export(tmp_path / "exports" / "v2" / "trl" / "sft", [OTHER[0], OTHER[1]], tag="v2")
+    by_tag = export(tmp_path / "exports" / "v3", [OTHER[0]], tag="v3")
+    tables = {"train.parquet": [SECRET, OTHER[0]], "clean.parquet": [OTHER[0]]}
+    for name, rows in tables.items():
+        pq.write_table(pa.table({"text": rows}), tmp_path / name)
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "log.jsonl.gz").write_bytes(gzip.compress(SECRET.encode()))
+    (tmp_path / "measurements" / "a" / "11").mkdir(parents=True)
+    for name in ("1" * 32, "2" * 32):
+        (tmp_path / "measurements" / "a" / "11" / f"{name}.safetensors").write_bytes(b"x")
+    for name, text in (("result", SECRET), ("prefect.db", ANSWER), ("other.db", OTHER[0])):
+        (tmp_path / name).write_text(f"head\n{text}\n")
+    (tmp_path / "train.log").write_text(f"epoch 1\nsample: {SECRET}\n{SECRET[:40]}\n{SECRET[40:]}\nepoch 2\n")
+    (tmp_path / "broken.txt").write_text("\n".join(ANSWER.split()))
+    traces = LocalTraces(tmp_path, ["1" * 32], ["c" * 32], ["v3"])
+    traces.also(Passages([*chunks(SECRET), *chunks(ANSWER)]), ())
+    listed = {str(trace.path.relative_to(tmp_path)): trace.how for trace in traces.remove()}
+    assert listed == {
+        "exports/v1": "folder", "exports/v3": "folder", "mine": "folder", "downloads": "folder",
+        "train.parquet": "rows", f"measurements/a/11/{'1' * 32}.safetensors": "file", "result": "file",
+        "prefect.db": "left", "train.log": "lines", "broken.txt": "lines",
+    }  # fmt: skip
+    assert [str(trace.path) for trace in traces.found()] == [str(tmp_path / "prefect.db")]
+    assert not by_tag.exists() and (kept / "train.parquet").exists() and (tmp_path / "other.db").exists()
+    assert pq.read_table(tmp_path / "train.parquet").column("text").to_pylist() == [OTHER[0]]
+    assert (tmp_path / "train.log").read_text() == "epoch 1\nepoch 2\n"
+    assert not (tmp_path / "broken.txt").exists(), "no line of it quotes, all of it does"
+    assert (tmp_path / f"measurements/a/11/{'2' * 32}.safetensors").exists()
+
+
+def test_what_others_say_too_is_left_alone(tmp_path):
+    """A phrase in common is no trace; a draft of somebody's edit must not vanish because of it."""
+    (tmp_path / "review").mkdir()
+    draft = tmp_path / "review" / "draft.jsonl"
+    draft.write_bytes(orjson.dumps({"content": SECRET}) + b"\n")
+    traces = LocalTraces(tmp_path, [], [])
+    traces.also(Passages(chunks(ANSWER)), set(chunks(SECRET)))
+    assert traces.remove() == [] and draft.stat().st_size
 
 
 def test_experts_of_a_release_are_found_by_their_records(tmp_path):

@@ -86,6 +86,18 @@ def test_a_part_of_the_history_is_not_enough(project, tmp_path, capsys):
     assert "--unshallow" in capsys.readouterr().err
 
 
+def test_a_repository_of_something_else_is_no_corpus(tmp_path, monkeypatch, capsys):
+    """Nothing changed there, so nothing is wrong with the change: but whoever asks is in the wrong folder."""
+    subprocess.run(["git", "init", "-q", "-b", "main", tmp_path], env=CLEAN, check=True)
+    person = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    commit = ["git", *person, "commit", "-q", "--allow-empty", "-m", "begin"]
+    subprocess.run(commit, cwd=tmp_path, env=CLEAN, check=True)
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["check", "--json"]) == 2
+    said = capsys.readouterr()
+    assert "is no corpus" in said.err and "--base" in said.err and orjson.loads(said.out)["error"] == "SettingsError"
+
+
 def test_annotations_cannot_be_broken_out_of():
     """A hostile file name must not end the line, set another property or begin a command of the forge's."""
     hostile = Problem("a,line=1\n::set-env name=X::y%0A", 3, "licence", "text\r\n::error::more")

@@ -39,6 +39,15 @@ def test_a_mistyped_command_is_answered_with_its_neighbour(capsys):
     assert "did you mean 'screen'" in capsys.readouterr().err
 
 
+def test_a_name_that_nobody_types_stands_in_no_usage_line(capsys):
+    """`gristmill release TAG` and `gristmill judge IN` are commands beside groups of the same name."""
+    for arguments in (["release"], ["release", "v1", "--bogus"], ["judge", "--bogus"]):
+        assert run_command(arguments) == 2
+        said = capsys.readouterr().err
+        assert f"Usage: gristmill {arguments[0]} [OPTIONS] " in said and "release tag" not in said
+        assert f"'gristmill {arguments[0]} --help'" in said and "judge files" not in said
+
+
 def test_a_missing_input_is_one_sentence_and_no_traceback(tmp_path):
     """What was asked, what was found, what to type next."""
     done = gristmill_process("screen", "nothing.parquet", "-o", "out.parquet", "--json", cwd=tmp_path)

@@ -3,6 +3,7 @@
 import hmac
 import json
 import shutil
+import subprocess
 from hashlib import sha256
 
 import orjson
@@ -12,7 +13,7 @@ from corpus.seen import Seen
 from corpus.stage import read_rows
 from flows.cli import run_command
 from tests.corpus.judged_rows import conversation, row, write_selected
-from tests.corpus.retract_project import LATER, NAME, NIGHT, Project, git, other, person_talk, planted
+from tests.corpus.retract_project import ANSWER, LATER, NAME, NIGHT, Project, git, other, person_talk, planted
 
 SETTINGS = '[corpus]\nremote = "corpus.git"\n[night]\nsubject_key_file = "subject.key"\n'
 KEY = b"a key of sixteen bytes and more"
@@ -67,10 +68,38 @@ def test_a_retraction_and_its_purge_from_the_command_line(person, capsys):
     assert code == 0 and steps[-1] == "withdrawn" and "merged" in steps
     code, done, said = run(capsys, "retract", person_id, "--reason", "its contributor asked", "--purge", "--yes")
     assert code == 3 and done["purge"]["is_remote_clean"] and "clone anew" in said
+    assert "never merge or push an old clone" in said
     assert not any(NAME.encode() in file.read_bytes() for file in project.var.rglob("*") if file.is_file())
     assert all(len(list(read_rows(project.var / "nights" / night / "samples.parquet"))) > 2 for night in (NIGHT, LATER))
     code, done, said = run(capsys, "retract", person_id, "--reason", "its contributor asked")
     assert code == 0 and done["to_do"] == [] and "nothing left to withdraw" in said
+
+
+def test_a_purge_removes_exports_and_status_tells_of_a_signature_that_is_missing(person, capsys):
+    """The export has no id, and this machine never ran the night; the key is lost on the day of the purge."""
+    project, person_id = person
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(project.root / "key")], check=True)
+    (project.root / "gristmill.toml").write_text(f'{SETTINGS}[release]\ntest_share = 0.0\nsigning_key = "key"\n')
+    shutil.rmtree(project.var / "nights")
+    assert run(capsys, "release", "v1")[1]["is_signed"]
+    for name in ("var/exports/v1/trl/sft", "var/mine"):
+        assert run_command(["export", "v1", "--format", "trl", "-o", name]) == 0
+    copied = project.var / "copied.txt"
+    copied.write_text(f"kept\n{ANSWER}\n")
+    assert NAME in "".join(file.read_text() for file in (project.var / "mine").rglob("*.jsonl"))
+    (project.root / "key").rename(project.root / "away")
+    code, done, said = run(capsys, "retract", person_id, "--reason", "asked", "--purge", "--yes")
+    assert code == 3 and done["purge"]["signed"] == [] and "`gristmill release v1` signs it" in said
+    assert {trace["path"].rpartition("var/")[2]: trace["how"] for trace in done["local"]} == {
+        "exports/v1": "folder", "mine": "folder", "copied.txt": "lines"
+    }  # fmt: skip
+    assert not (project.var / "mine").exists() and copied.read_text() == "kept\n"
+    code, found, said = run(capsys, "status")
+    assert code == 3 and found["standing"]["unsigned"] == ["v1"] and "v1 lost its signature to a purge" in said
+    (project.root / "away").rename(project.root / "key")
+    assert run(capsys, "release", "v1")[1]["state"] == "signed"
+    code, found, said = run(capsys, "status")
+    assert code == 0 and found["standing"]["unsigned"] == []
 
 
 def test_a_contributor_is_found_by_the_user_id_of_a_log(person, capsys):
