@@ -117,4 +117,6 @@ def refusal(asked: str, said: str) -> CorpusError:
 def _told(said: str) -> list[str]:
     """The lines of git's message that say something, the first six."""
     lines = [line.strip() for line in said.splitlines()]
-    return [line for line in lines if line and not line.startswith(("hint:", "To ", "Done", "Please make sure"))][:6]
+    return [
+        line for line in lines if line and not line.startswith(("hint:", "To ", "Done", "Please make sure", "@@@"))
+    ][:6]

@@ -130,6 +130,6 @@ def test_a_server_with_another_key_is_not_believed(address, tmp_path):
     known = tmp_path / "keys" / "known"
     another = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     known.write_text(f"{known.read_text().split()[0]} {another}")
-    with pytest.raises(CorpusError, match="compare the server's key"):
+    with pytest.raises(CorpusError, match="Compare the server's key"):
         init_corpus(CorpusSettings(remote=address), root=tmp_path, clone=tmp_path / "var" / "clone.git")
     assert not list((tmp_path / "forge" / "corpus.git" / "refs" / "heads").rglob("*"))
