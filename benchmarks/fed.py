@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.labelled import labelled_folder
-from flows.road import model_cache
+from flows.stores import model_cache
 from judges.choose import make_judge
 from judges.embedded import EmbeddedJudge
 from judges.head import Head, load_head

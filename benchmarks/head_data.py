@@ -13,9 +13,6 @@ from benchmarks.labelled import Pair, hhh, labelled_folder, oasst, pandalm
 from judges.damage import OPERATIONS
 from schemas.conversation import Turn
 
-WITHIN = ("swapped", "elsewhere_within")
-"""The operations that need a conversation of several answers."""
-
 
 def labelled_pairs(folder: Path | None = None) -> dict[str, list[Pair]]:
     """The pairs of each set by name; empty where the labelled sets are absent."""

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.labelled import sharegpt_conversations
-from flows.road import model_cache
+from flows.stores import model_cache
 from judges.agreement import agreement
 from judges.choose import make_judge
 from judges.drift import Drift, RatedNight, find_drift

@@ -155,10 +155,6 @@ class Clone(BulkObjects):
         rejected = [line.split("\t")[-1] for line in told.splitlines() if line.startswith("!")]
         raise refusal(f"pushing {branch} to {self.remote}", "\n".join([*rejected, said]))
 
-    def delete(self, branch: str, *, expected: str) -> None:
-        """Removes the remote branch, provided that it still is at `expected`. Raises as `push`."""
-        self.push("", branch, expected=expected)
-
     def tags(self) -> dict[str, str]:
         """Tag to the object that it names (an annotated tag's own id), as the remote has them now."""
         status, out, said = self._connect("ls-remote", "--tags", "--refs", REMOTE_NAME)

@@ -2,8 +2,8 @@
 
 What can be made anew goes whole: an export whose digests would be wrong without a row, a page, a downloaded log. Other
 tables lose rows, other texts lines. What was written outside `var` is not looked for. The index of seen conversations
-forgets the ids apart (`Seen.forget`). Hashes stay: read marks, which keep the logs from being read anew, and the
-verdicts' numbers.
+forgets the ids apart (`Seen.forget`), as do the verdicts and the picks, whose embeddings tell what a conversation was
+about. Hashes stay: the read marks, which keep the logs from being read anew.
 """
 
 from __future__ import annotations
@@ -229,7 +229,8 @@ class LocalTraces:
         for file in sorted(self._var.rglob("*")):
             is_text = file.is_file() and not self._is_skipped(file) and file.suffix not in _SKIPPED
             if is_text and self._export_with(file) not in known and self._is_quoting(file):
-                how: How = "left" if file.suffix in _DATABASES else "lines" if file.suffix in _OF_LINES else "file"
+                is_anothers = file.suffix in _DATABASES or file.is_symlink()
+                how: How = "left" if is_anothers else "lines" if file.suffix in _OF_LINES else "file"
                 yield Trace(file, None, how)
 
     def _quotes(self, content: bytes) -> bool:

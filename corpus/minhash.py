@@ -162,8 +162,3 @@ def jaccard(one: Shingles, other: Shingles) -> float:
 def n_shared(one: Shingles, other: Shingles) -> int:
     """How many shingles two sets have in common."""
     return int(np.intersect1d(one, other, assume_unique=True).size)
-
-
-def estimate(one: npt.NDArray[np.uint32], other: npt.NDArray[np.uint32]) -> float:
-    """The Jaccard similarity that two signatures suggest: the share of equal minima."""
-    return float((one == other).mean())

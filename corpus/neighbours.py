@@ -5,21 +5,22 @@ is gone already. In the night every pair is compared. In the corpus those are co
 `corpus/seen.py`: in a band of the MinHash signature (at 0.8 similarity 998 of 1000 do, at 0.5 three of ten), or in the
 way they begin, the first message the same and any number after it. So it costs what the night costs.
 
-Only what the corpus accepted is named: ids of what was merely seen are nobody's business.
+Only what the corpus accepted is named, and by meaning what earlier nights picked and so proposed: ids of what was
+merely seen are nobody's business.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, Literal
 
 import numpy as np
 
 from corpus.fingerprint import Fingerprint
-from corpus.meaning import Accepted, near_in_night
+from corpus.meaning import Others, nearest, tonight
 from corpus.minhash import band_keys, jaccard, signatures
 from corpus.seen import Seen
 
@@ -76,16 +77,30 @@ def neighbours(night: str, marks: Sequence[Fingerprint], seen: Seen | None) -> d
 
 
 def in_meaning(
-    night: str, embeddings: Mapping[str, str], accepted: Accepted | None
+    night: str, embeddings: Mapping[str, str], earlier: Others | None, named: Mapping[str, Collection[str]]
 ) -> dict[str, tuple[Neighbour, ...]]:
-    """The same by what is said, whatever the words: `embeddings` by sample id, `accepted` is what the corpus holds."""
-    near = near_in_night(embeddings, COSINE_MIN)
-    for one, some in (accepted.near(embeddings, COSINE_MIN) if accepted else {}).items():
-        near.setdefault(one, []).extend(some)
-    return {
-        one: _nearest(Neighbour(other.id, other.night or night, other.cosine, "meaning") for other in near[one])
-        for one in sorted(near)
+    """The same by what is said, whatever the words.
+
+    Args:
+        night: its date.
+        embeddings: of its samples, by id.
+        earlier: what the nights before picked; None: the night alone.
+        named: ids that are neighbours by phrases already, and are not said twice.
+    """
+    near = nearest(embeddings, _chained(tonight(embeddings), earlier), n=2 * SHOWN, cosine_min=COSINE_MIN)
+    found = {
+        one: _nearest(
+            Neighbour(other.id, other.night or night, other.cosine, "meaning")
+            for other in some
+            if other.id not in named.get(one, ())
+        )
+        for one, some in near.items()
     }
+    return {one: some for one, some in found.items() if some}
+
+
+def _chained(first: Others, second: Others | None) -> Others:
+    return lambda model: chain(first(model), second(model) if second else ())
 
 
 def _nearest(some: Iterable[Neighbour]) -> tuple[Neighbour, ...]:

@@ -13,33 +13,25 @@ is no trace of the withdrawn ones; which samples share passages with them is rep
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from corpus.clone import Clone
-from corpus.cut import cut_decisions, cut_page, cut_shard, letters_of, numbers_of, parsed
+from corpus.cut import letters_of, parsed
 from corpus.leaving import Copies, chunks_of
 from corpus.mirror import OWN_REFS, AllObjects, Mirror, Move
 from corpus.passages import Passages, letters
-from corpus.purge_filter import PLAN_FILE, REPLACED_FOLDER
-from corpus.purge_notes import carry_notes
+from corpus.purge_contents import new_contents
+from corpus.purge_releases import PurgedReleases
+from corpus.purge_rewrite import rewrite
 from corpus.purge_search import Names, Texts, prove
-from corpus.reissued import REISSUED, Signing, noted, signed_anew
-from corpus.release_plan import signature_path
+from corpus.reissued import Signing
 from corpus.repository import base_commit, on_corpus
 from corpus.stage import disk_errors
-from schemas.canonical import canonical_bytes
-from schemas.errors import CorpusError, SettingsError
+from schemas.errors import CorpusError
 from schemas.settings import CorpusSettings, ReleaseSettings
 
 BeforePush = Callable[[Passages, Collection[bytes]], None]
@@ -131,12 +123,10 @@ class _Purge:
     """One run, on a mirror that is thrown away afterwards."""
 
     def __init__(self, mirror: Mirror, folder: Path, branch: str, names: Names, at: str, signing: Signing) -> None:
-        self._mirror, self._folder, self._branch, self._names, self._at = mirror, folder, branch, names, at
-        self._signing = signing
+        self._mirror, self._plan, self._names, self._at = mirror, folder / "plan", names, at
+        self._base, self._signing = f"refs/heads/{branch}", signing
         self._sharing: set[str] = set()
         self._common: set[bytes] = set()
-        self._signed: list[str] = []
-        self._unsigned: dict[str, str] = {}
 
     def run(self, backup: Path | None, before_push: BeforePush) -> Purged:
         remote_refs = self._mirror.remote_refs()
@@ -144,16 +134,15 @@ class _Purge:
         if backup:
             self._mirror.bundle(backup)
         before = self._mirror.refs()
-        manifests = self._manifests(before)
-        standing = self._signatures(before, manifests)
+        releases = PurgedReleases(self._mirror, self._base, self._signing)
         texts = self._texts()
-        passages, paths = self._passages(texts), self._mirror.paths()
-        replaced = self._replaced(texts, passages, paths)
+        copies = Copies(texts.all)
+        passages = self._passages(texts, copies)
+        replaced = new_contents(self._mirror, texts.ids | self._names.ids, copies, passages)
         if replaced or self._is_quoted(passages):
-            self._rewrite(replaced, passages)
+            rewrite(self._mirror, self._plan, replaced, passages, self._at[:10])
         n_objects = prove(self._mirror, passages)
-        reissued = self._reissued(manifests)
-        commit = self._note(reissued, standing, len(texts.ids)) if reissued else self._mirror.refs()[self._base]
+        commit = releases.note(len(texts.ids), self._at)
         before_push(passages, self._common)
         moves = self._moves(before, commit)
         if moves:
@@ -164,20 +153,14 @@ class _Purge:
             n_objects=n_objects,
             refs=tuple(sorted(moves)),
             commit=commit,
-            reissued=tuple(sorted(reissued)),
-            signed=tuple(self._signed),
-            unsigned=self._unsigned,
+            reissued=releases.reissued,
+            signed=releases.signed,
+            unsigned=releases.unsigned,
             foreign_refs=tuple(sorted(ref for ref in remote_refs if not ref.startswith(OWN_REFS))),
             sharing=tuple(sorted(self._sharing)),
             is_remote_clean=self._clean_remote(passages, remote_refs),
             backup=str(backup) if backup else None,
         )
-
-    @property
-    def _base(self) -> str:
-        return f"refs/heads/{self._branch}"
-
-    # What is to be looked for.
 
     def _texts(self) -> Texts:
         """Also of objects that nothing refers to any more, where the remote is on this machine."""
@@ -193,9 +176,9 @@ class _Purge:
             return None
         return AllObjects(path if (path / "objects").is_dir() else path / ".git")
 
-    def _passages(self, texts: Texts) -> Passages:
+    def _passages(self, texts: Texts, copies: Copies) -> Passages:
         """What the withdrawn samples say and no other sample of any time does, copies of theirs left out."""
-        passages, copies = Passages(chunks_of(texts.all)), Copies(texts.all)
+        passages = Passages(chunks_of(texts.all))
         for _, content in self._mirror.contents(("blob",)) if passages else ():
             if not content.startswith(b"{") or not passages.met(letters(content)):
                 continue
@@ -208,147 +191,10 @@ class _Purge:
                     self._common |= met
         return passages.without(self._common)
 
-    # What is to be replaced.
-
-    def _replaced(
-        self, texts: Texts, passages: Passages, paths: Mapping[str, set[str]]
-    ) -> dict[str, tuple[bytes, int]]:
-        """Blob to its new content and the number of lines that leave it."""
-        ids = texts.ids | self._names.ids
-        marks = Passages([*passages.wanted, *(one.encode() for one in ids)])
-        numbers = self._numbers(ids, paths)
-        replaced: dict[str, tuple[bytes, int]] = {}
-        for found, content in self._mirror.contents(("blob",)):
-            if marks.met(letters(content)):
-                path = min(paths.get(found.id, {""}))
-                new, n_cut = self._cut(path, content, ids, numbers, texts, passages)
-                if new != content:
-                    replaced[found.id] = new, n_cut
-        return replaced
-
-    def _numbers(self, ids: Collection[str], paths: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """By night, the numbers of the samples in its reading copy."""
-        numbers: dict[str, set[str]] = {}
-        pages = {blob: night for blob, named in paths.items() for path in named if (night := _night_of(path))}
-        for blob, content in self._mirror.blobs(sorted(pages)):
-            found = numbers_of(content.decode("utf-8", "surrogateescape"), ids)
-            numbers.setdefault(pages[blob], set()).update(found)
-        return numbers
-
-    def _cut(
-        self,
-        path: str,
-        content: bytes,
-        ids: Collection[str],
-        numbers: Mapping[str, set[str]],
-        texts: Texts,
-        passages: Passages,
-    ) -> tuple[bytes, int]:
-        if path.startswith("data/"):
-            return cut_shard(content, ids, Copies(texts.all).is_one)
-        if path.startswith("decisions/"):
-            return cut_decisions(content, ids, passages), 0
-        if path.startswith("review/"):
-            text = content.decode("utf-8", "surrogateescape")
-            cut = cut_page(text, ids, numbers.get(_night_of(path) or "", set()), passages)
-            return cut.encode("utf-8", "surrogateescape"), 0
-        if passages.met(letters(content)):
-            if path.endswith(".json") and (plain := parsed(content)) is not None:
-                return canonical_bytes(_silenced(plain, passages)) + b"\n", 0
-            text = content.decode("utf-8", "surrogateescape")
-            return cut_page(text, (), (), passages).encode("utf-8", "surrogateescape"), 0
-        return content, 0
-
     def _is_quoted(self, passages: Passages) -> bool:
         """Whether a message or the name of a file quotes."""
         kinds = ("commit", "tag", "tree")
         return any(passages.met(letters(b" " + content)) for _, content in self._mirror.contents(kinds))
-
-    # The rewriting.
-
-    def _rewrite(self, replaced: Mapping[str, tuple[bytes, int]], passages: Passages) -> None:
-        plan = self._folder / "plan"
-        with disk_errors(plan):
-            (plan / REPLACED_FOLDER).mkdir(parents=True)
-            for blob, (content, _) in replaced.items():
-                (plan / REPLACED_FOLDER / blob).write_bytes(content)
-            (plan / PLAN_FILE).write_bytes(orjson.dumps({
-                "digests": dict(self._digests(replaced)),
-                "chunks": sorted(chunk.hex() for chunk in passages.wanted),
-            }))  # fmt: skip
-        command = [sys.executable, "-m", "corpus.purge_filter", str(plan.absolute())]
-        done = subprocess.run(
-            command, cwd=self._mirror.path, env=_own_environment(), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise CorpusError(
-                f"rewriting the history failed ({said[-1][:200] if said else done.returncode}); nothing was pushed. "
-                "Free space or update git and git-filter-repo, then run the same command again"
-            )
-        carry_notes(self._mirror, {blob: new for blob, (new, _) in replaced.items()}, passages, self._at[:10])
-
-    def _digests(self, replaced: Mapping[str, tuple[bytes, int]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for blob, old in self._mirror.blobs(sorted(replaced)):
-            new, n_cut = replaced[blob]
-            facts = {"sha256": hashlib.sha256(new).hexdigest(), "n_cut": n_cut, "n_bytes": len(new)}
-            yield hashlib.sha256(old).hexdigest(), facts
-
-    # What is told afterwards.
-
-    def _manifests(self, refs: Mapping[str, str]) -> dict[str, str]:
-        """Tag to the digest of its manifest."""
-        found = {}
-        for ref, named in refs.items():
-            tag = ref.removeprefix("refs/tags/")
-            if ref.startswith("refs/tags/") and (content := self._mirror.file(named, f"releases/{tag}.json")):
-                found[tag] = hashlib.sha256(content).hexdigest()
-        return found
-
-    def _reissued(self, before: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-        """Tag to the old and the new digest of each manifest that changed."""
-        after = self._manifests(self._mirror.refs())
-        return {tag: (old, after[tag]) for tag, old in sorted(before.items()) if after.get(tag, old) != old}
-
-    def _signatures(self, refs: Mapping[str, str], tags: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
-        """By tag, whether the release is signed, and what keeps a purge from signing it anew."""
-        base = refs[self._base]
-        return {tag: self._signing.why_not(self._mirror, base, tag, refs[f"refs/tags/{tag}"]) for tag in tags}
-
-    def _note(
-        self, reissued: Mapping[str, tuple[str, str]], standing: Mapping[str, tuple[bool, str | None]], n_samples: int
-    ) -> str:
-        """The commit on the base branch that writes down which manifests changed, and has their new signatures."""
-        base = self._mirror.refs()[self._base]
-        notes = [
-            noted(tag, old, new, at=self._at, was_signed=standing[tag][0])
-            for tag, (old, new) in sorted(reissued.items())
-        ]
-        before = self._mirror.file(base, REISSUED) or b""
-        files = {REISSUED: before + b"".join(canonical_bytes(note) + b"\n" for note in notes)}
-        self._unsigned = {tag: why for tag in sorted(reissued) if (why := standing[tag][1])}
-        files |= self._sign(base, [tag for tag in sorted(reissued) if standing[tag] == (True, None)])
-        blobs = self._mirror.store((path, [content], len(content)) for path, content in files.items())
-        title = f"purge: {n_samples} samples left the history, {len(notes)} manifests were issued again"
-        return self._mirror.commit(base, blobs, title + "\n", self._at[:10])
-
-    def _sign(self, base: str, tags: Sequence[str]) -> dict[str, bytes]:
-        """Signs the tags of releases and gives their manifests' signatures; a key that fails is not tried again."""
-        files: dict[str, bytes] = {}
-        key, refs = self._signing.key, self._mirror.refs()
-        for number, tag in enumerate(tags):
-            ref = f"refs/tags/{tag}"
-            try:
-                assert key is not None
-                found, files[signature_path(tag)] = signed_anew(self._mirror, base, tag, refs[ref], key)
-                self._mirror.set_ref(ref, found)
-                self._signed.append(tag)
-            except SettingsError as error:
-                self._unsigned |= dict.fromkeys(tags[number:], str(error))
-                break
-            except CorpusError as error:
-                self._unsigned[tag] = str(error)
-        return files
 
     def _moves(self, before: Mapping[str, str], commit: str) -> dict[str, Move]:
         after = {ref: found for ref, found in self._mirror.refs().items() if ref.startswith(OWN_REFS)}
@@ -368,30 +214,3 @@ class _Purge:
                 raise
             return False
         return True
-
-
-def _silenced(plain: Any, passages: Passages) -> Any:
-    """A JSON value without the strings that quote."""
-    if isinstance(plain, dict):
-        return {key: _silenced(value, passages) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [_silenced(value, passages) for value in plain]
-    is_quoting = isinstance(plain, str) and passages.met(letters(b" " + plain.encode("utf-8", "replace")))
-    return "(withdrawn)" if is_quoting else plain
-
-
-def _night_of(path: str) -> str | None:
-    found = re.fullmatch(r"review/([^/]+)/[^/]+\.md", path)
-    return found[1] if found else None
-
-
-def _own_environment() -> dict[str, str]:
-    """This process's, without anybody's git configuration."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name == "GIT_EXEC_PATH"}
-    root = str(Path(__file__).parent.parent)
-    paths = [root, *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])]
-    own = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    return {**kept, **own, "PYTHONPATH": os.pathsep.join(paths), "GIT_TERMINAL_PROMPT": "0"}
-
-
-__all__ = ["REISSUED", "Purged", "prove", "purge"]

@@ -16,7 +16,15 @@ from typing import Any
 from corpus.bulk import BulkObjects
 from corpus.cut import parsed
 from corpus.release_plan import PLAIN_FILE, manifest_path, signature_path
-from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, public_signers, sign, signed_by, split_signature
+from corpus.signing import (
+    MANIFEST_NAMESPACE,
+    TAG_NAMESPACE,
+    public_signers,
+    sign,
+    signed_by,
+    split_signature,
+    tag_content,
+)
 from schemas.errors import CorpusError, GristmillError
 from schemas.release import Release
 from schemas.settings import ReleaseSettings
@@ -89,7 +97,9 @@ def file_problems(store: BulkObjects, commit: str, made: Release) -> Iterator[st
 
 
 def signed_anew(store: BulkObjects, base: str, tag: str, found: str, key: Path) -> tuple[str, bytes]:
-    """The tag `found`, signed, as a new object, and the signature of its manifest. Nothing is signed that is not sound.
+    """The tag in place of `found`, signed, as a new object, and the signature of its manifest.
+
+    Nothing is signed that is not sound, and nothing that somebody wrote: the tag's text is made of the manifest.
 
     Raises:
         CorpusError: tag, manifest and files are not of one mind. SettingsError: the key cannot be used.
@@ -101,9 +111,10 @@ def signed_anew(store: BulkObjects, base: str, tag: str, found: str, key: Path) 
             f"{tag} is not signed anew: its tag and the corpus's {manifest_path(tag)} do not belong together; see "
             f"`gristmill release verify {tag}`"
         )
-    for problem in file_problems(store, commit, Release.from_content(content)):
+    made = Release.from_content(content)
+    for problem in file_problems(store, commit, made):
         raise CorpusError(f"{tag} is not signed anew: {problem}; see `gristmill release verify {tag}`")
-    plain, _ = split_signature(store.annotation(found))
+    plain = tag_content(made, commit, hashlib.sha256(content).hexdigest())
     manifest_signature = sign(content, key, MANIFEST_NAMESPACE)
     return store.annotated(plain + sign(plain, key, TAG_NAMESPACE)), manifest_signature
 

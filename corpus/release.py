@@ -1,6 +1,6 @@
 """release: a state of the corpus gets a name, fixed splits, a card, and a manifest of everything that it rests on.
 
-Three things are written, in this order: the release's commit (corpus/release_plan.py), which depends on the state of
+Three things are written, in this order: the release's commit (corpus/release_build.py), which depends on the state of
 the corpus, the tag, the date, the shares and the code alone; its manifest on the base branch, so that the next release
 knows of it; the tag. Whoever is killed in between is completed by the same call.
 """
@@ -8,26 +8,22 @@ knows of it; the tag. Whoever is killed in between is completed by the same call
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
-from corpus.card import card_files
 from corpus.clone import Clone, Moved
 from corpus.reissued import reissued, signed_anew
-from corpus.release_plan import Plan, code_facts, manifest_path, plan, previous_release, signature_path
+from corpus.release_build import Built, OnBytes, Request, build
+from corpus.release_plan import code_facts, manifest_path, previous_release, signature_path
 from corpus.repository import base_commit, on_corpus
 from corpus.signing import MANIFEST_NAMESPACE, TAG_NAMESPACE, sign, split_signature, tag_content
 from corpus.splits import SplitRule
 from corpus.tombstones import TOMBSTONES
 from schemas.errors import CorpusError, InputError
-from schemas.release import Release, ReleaseFile, SplitCount, tag_problem
+from schemas.release import Release, SplitCount, tag_problem
 from schemas.settings import CorpusSettings, ReleaseSettings
-
-__all__ = ["Built", "Request", "Released", "build", "release", "signature_path"]
 
 _TRIES = 5
 
@@ -35,33 +31,6 @@ _SOURCES = ("data", "decisions", "nights", TOMBSTONES, "corpus.toml")
 """What a release is made of; as long as it is the same, so is the release."""
 
 State = Literal["released", "unchanged", "signed"]
-
-OnBytes = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a release depends on. `code` is that of this program, or of the one that made a release to be checked."""
-
-    tag: str
-    corpus_commit: str
-    released_on: str | None
-    rule: SplitRule
-    code: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Built:
-    """A release in the clone: its manifest and its commit."""
-
-    release: Release
-    content: bytes
-    commit: str
-
-    @property
-    def sha256(self) -> str:
-        """The manifest's digest."""
-        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -142,14 +111,7 @@ class _Task:
             return self._unchanged(store, base, known, found)
         if known and store.blob_id(base, TOMBSTONES) != store.blob_id(known.corpus_commit, TOMBSTONES):
             base, known = self._abandoned(store, base, known.released_on), None
-        if known:  # a release that was begun
-            request = Request(
-                self.tag, known.corpus_commit, known.released_on, SplitRule.from_json(known.rule), known.code
-            )
-        else:
-            rule = SplitRule(self.settings.validation_share, self.settings.test_share)
-            request = Request(self.tag, base, self.released_on, rule, code_facts())
-        built = build(store, request, self.on_bytes)
+        built = build(store, self._request(base, known), self.on_bytes)
         if known and built.release != known:
             raise CorpusError(
                 f"the corpus has a manifest of {self.tag}, but no such tag, and what it says can no longer be made; "
@@ -160,6 +122,15 @@ class _Task:
         return self._released(
             "released", built.release, built.commit, built.sha256, self.settings.signing_key is not None
         )
+
+    def _request(self, base: str, known: Release | None) -> Request:
+        """What a release that was begun rests on, else the corpus as it is now."""
+        if known:
+            return Request(
+                self.tag, known.corpus_commit, known.released_on, SplitRule.from_json(known.rule), known.code
+            )
+        rule = SplitRule(self.settings.validation_share, self.settings.test_share)
+        return Request(self.tag, base, self.released_on, rule, code_facts())
 
     def _known(self, store: Clone, base: str) -> Release | None:
         """The release of this tag that the base branch knows."""
@@ -264,8 +235,7 @@ class _Task:
 
     def _tag(self, built: Built) -> bytes:
         """The annotated tag, signed when a key is configured."""
-        message = f"{self.tag}: {built.release.n_samples} samples\n\nmanifest sha256 {built.sha256}\n"
-        content = tag_content(self.tag, built.commit, built.release.released_on, message)
+        content = tag_content(built.release, built.commit, built.sha256)
         return content + (sign(content, self._key, TAG_NAMESPACE) if self.settings.signing_key else b"")
 
     @property
@@ -292,48 +262,3 @@ def _read(content: bytes, place: str) -> Release:
         return Release.from_content(content)
     except InputError as error:
         raise CorpusError(f"the manifest {place} cannot be read: {error}") from error
-
-
-def build(store: Clone, request: Request, on_bytes: OnBytes = lambda n: None) -> Built:
-    """Makes a release's commit in the clone; nothing leaves it. The same request gives the same commit everywhere.
-
-    Raises:
-        CorpusError: the corpus has no sample, or as `corpus.release_plan.plan`.
-    """
-    planned = plan(store, request.corpus_commit, request.rule, on_bytes)
-    if not planned.is_in.any():
-        raise CorpusError("the corpus has no sample to release; merge a night first (`gristmill settle`)")
-    day = request.released_on or max(shard.night for shard in planned.samples.shards)
-    facts = card_files(store, request.corpus_commit, request.tag, day, request.rule, planned)
-    own = {path: ReleaseFile(path, hashlib.sha256(text).hexdigest(), len(text)) for path, text in facts.items()}
-    made = Release(
-        tag=request.tag,
-        released_on=day,
-        corpus_commit=request.corpus_commit,
-        previous=_previous(planned),
-        rule=request.rule.to_json(),
-        counts=planned.counts(),
-        left_out=planned.left_out,
-        judges=tuple(_judges(planned)),
-        code=request.code,
-        sources=tuple(
-            ReleaseFile(one.path, one.sha256, one.n_bytes, one.n_samples) for one in planned.samples.shards
-        ),
-        files=tuple(sorted([*planned.files, *own.values()], key=lambda file: file.path)),
-    )  # fmt: skip
-    content = made.content()
-    files = {**facts, manifest_path(request.tag): content}
-    blobs = {**planned.blobs, **store.store((path, [text], len(text)) for path, text in files.items())}
-    message = f"release: {request.tag}, {made.n_samples} samples\n"
-    commit = store.commit(request.corpus_commit, blobs, message, day, removed=planned.removed)
-    return Built(made, content, commit)
-
-
-def _previous(planned: Plan) -> dict[str, str] | None:
-    before = planned.previous
-    return {"tag": before.release.tag, "sha256": before.sha256} if before else None
-
-
-def _judges(planned: Plan) -> list[dict[str, Any]]:
-    counts = planned.samples.counts("judge", planned.is_in)
-    return [{**orjson.loads(judge), "samples": n} for judge, n in sorted(counts.items())]

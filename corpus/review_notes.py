@@ -13,11 +13,12 @@ import orjson
 
 from corpus.contributors import Contributors
 from corpus.fingerprint import Fingerprint, fingerprints
-from corpus.meaning import Accepted
+from corpus.meaning import Others
 from corpus.neighbours import Neighbour, in_meaning, neighbours
 from corpus.seen import Seen
 from schemas.canonical import canonical_bytes
 from schemas.conversation import Turn
+from schemas.embedding import checked
 
 
 @dataclass(frozen=True)
@@ -64,31 +65,26 @@ class NightNotes:
             batch.append((row["content_id"], turns))
             verdict = orjson.loads(row["verdict"])
             self._uncertainties[row["content_id"]] = verdict.get("uncertainty")
-            self._embeddings[row["content_id"]] = verdict.get("embedding", "")
+            self._embeddings[row["content_id"]] = checked(verdict.get("embedding", ""))
             if row["subject"]:
                 self._subjects[row["content_id"]] = row["subject"]
         self._marks += fingerprints(batch)
 
     def all(
-        self, night: str, seen: Seen | None, contributors: Contributors | None, accepted: Accepted | None = None
+        self, night: str, seen: Seen | None, contributors: Contributors | None, earlier: Others | None = None
     ) -> dict[str, ReviewNotes]:
         """The notes by sample id; without an index nothing is known of the corpus, without contributors nobody is new.
 
         The night's picks are recorded with their contributors.
         """
         near = neighbours(night, self._marks, seen)
-        alike = in_meaning(night, self._embeddings, accepted)
+        named = {one: {other.id for other in some} for one, some in near.items()}
+        alike = in_meaning(night, self._embeddings, earlier, named)
         new: frozenset[str] = frozenset()
         if seen and contributors:
             new = contributors.new_among(self._subjects, seen.sequence(night), seen)
             contributors.record(self._subjects, seen.sequence(night))
         return {
-            one: ReviewNotes(uncertainty, _both(near.get(one, ()), alike.get(one, ())), one in new)
+            one: ReviewNotes(uncertainty, (*near.get(one, ()), *alike.get(one, ())), one in new)
             for one, uncertainty in self._uncertainties.items()
         }
-
-
-def _both(by_phrases: Sequence[Neighbour], by_meaning: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
-    """Those by phrases, then those by meaning that are not among them."""
-    named = {one.id for one in by_phrases}
-    return (*by_phrases, *(one for one in by_meaning if one.id not in named))

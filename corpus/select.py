@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import orjson
 import polars as pl
 
-from corpus.meaning import Accepted, Near, Picked
+from corpus.meaning import Near, Others, Picked, nearest
 from corpus.stage import Row, read_rows, require_columns, run_step
+from schemas.embedding import checked
 from schemas.errors import SettingsError
 from schemas.outcome import Dropped, Kept, Outcome, StepReport
 from schemas.settings import ExpertSettings, NightSettings
@@ -49,7 +50,7 @@ def select(
     threshold: float,
     min_intact: float = 0.0,
     cosine_min: float = 1.0,
-    accepted: Accepted | None = None,
+    earlier: Others | None = None,
     night: NightSettings,
     experts: Sequence[ExpertSettings],
     on_row: Callable[[], None] | None = None,
@@ -58,18 +59,18 @@ def select(
 
     `min_intact` is compared with the figure `intact` of verdicts that have it: the judge's probability that no answer
     is damaged or out of place. From `cosine_min` on two conversations say the same (corpus/meaning.py): the better one
-    is picked, and none that says what `accepted` has; 1 leaves them all. Ties in the rating go to the smaller content
-    id. A contributor is a non-null `subject`; conversations of unknown contributors are not capped, since they cannot
-    be told apart. The report's facts: `threshold`, `histogram` (of all rated, as [lower edge, count]), `lowest_pick`
-    (rating) and `experts` (picks of each).
+    is picked, and none that says what `earlier` nights picked; 1 leaves them all. One that extends a known
+    conversation says the same of course, and is not compared. Ties in the rating go to the smaller content id. A
+    contributor is a non-null `subject`; conversations of unknown contributors are not capped, since they cannot be told
+    apart. The report's facts: `threshold`, `histogram` (of all rated, as [lower edge, count]), `lowest_pick` (rating)
+    and `experts` (picks of each).
 
     Raises:
         InputError: the input is no JUDGED file. SettingsError: an expert's pattern is no regular expression.
     """
     require_columns(source, JUDGED, "select")
     keys = list(_keys(source, experts))
-    repeated = _repeated(keys, cosine_min, accepted)
-    refusals = _refusals(keys, threshold, min_intact, night, cosine_min, repeated)
+    refusals = _refusals(keys, threshold, min_intact, night, cosine_min, earlier)
 
     def transform(rows: Iterator[Row]) -> Iterable[tuple[Row, Outcome[Row]]]:
         for key, row in zip(keys, rows, strict=True):
@@ -88,7 +89,7 @@ def select(
 
 
 def _keys(source: Path, experts: Sequence[ExpertSettings]) -> Iterator[_Key]:
-    columns = ["content_id", "conversation_id", "rating", "verdict", "subject", "language", "source"]
+    columns = ["content_id", "conversation_id", "rating", "verdict", "subject", "language", "source", "extends"]
     if any(expert.pattern for expert in experts):
         columns.append("messages")
     for number, row in enumerate(read_rows(source, columns)):
@@ -101,7 +102,7 @@ def _keys(source: Path, experts: Sequence[ExpertSettings]) -> Iterator[_Key]:
             expert=expert_of(row, experts),
             contributor=row["subject"],
             intact=verdict.get("features", {}).get("intact"),
-            embedding=verdict.get("embedding", ""),
+            embedding="" if row["extends"] else checked(verdict.get("embedding", "")),
         )
 
 
@@ -134,36 +135,38 @@ def _contains(messages: Sequence[Mapping[str, str]], expert: ExpertSettings) -> 
         ) from error
 
 
-def _repeated(keys: Sequence[_Key], cosine_min: float, accepted: Accepted | None) -> Mapping[str, Near]:
-    """What of the corpus says the same as one of the night."""
-    if accepted is None or cosine_min >= 1:
-        return {}
-    found = accepted.near({key.content_id: key.embedding for key in keys}, cosine_min)
-    return {one: some[0] for one, some in found.items()}
-
-
 def _refusals(
     keys: Sequence[_Key],
     threshold: float,
     min_intact: float,
     night: NightSettings,
     cosine_min: float,
-    repeated: Mapping[str, Near],
+    earlier: Others | None,
 ) -> dict[int, Dropped]:
     """Row number to refusal, for every row that is not picked."""
+    refusals = {key.row: refusal for key in keys if (refusal := _unfit(key, threshold, min_intact))}
+    fit = sorted(key for key in keys if key.row not in refusals)
+    said = _said_before(fit, cosine_min, earlier)
     picks: Counter[tuple[str, str]] = Counter()
     picked = Picked()
-    refusals: dict[int, Dropped] = {}
-    for key in sorted(keys):
-        near = repeated.get(key.content_id) or (picked.nearest(key.embedding) if cosine_min < 1 else None)
+    for key in fit:
+        near = said.get(key.content_id) or (picked.nearest(key.embedding) if cosine_min < 1 else None)
         shares = _shares(key, night)
-        refusal = _unfit(key, threshold, min_intact) or _said(near, cosine_min) or _over_quota(key, shares, picks)
+        refusal = _said(near, cosine_min) or _over_quota(key, shares, picks)
         if refusal:
             refusals[key.row] = refusal
         else:
             picks.update((name, who) for name, who, _ in shares)
             picked.add(key.content_id, key.embedding)
     return refusals
+
+
+def _said_before(fit: Sequence[_Key], cosine_min: float, earlier: Others | None) -> Mapping[str, Near]:
+    """What earlier nights picked that says the same."""
+    if earlier is None or cosine_min >= 1:
+        return {}
+    found = nearest({key.content_id: key.embedding for key in fit}, earlier, n=1, cosine_min=cosine_min)
+    return {one: some[0] for one, some in found.items()}
 
 
 def _unfit(key: _Key, threshold: float, min_intact: float) -> Dropped | None:
@@ -176,7 +179,7 @@ def _unfit(key: _Key, threshold: float, min_intact: float) -> Dropped | None:
 
 
 def _said(near: Near | None, cosine_min: float) -> Dropped | None:
-    if near is None or near.cosine < cosine_min:
+    if near is None or not near.cosine >= cosine_min:
         return None
     whose = f"of night {near.night}" if near.night else "of tonight"
     return Dropped("semantic_duplicate", f"cosine {near.cosine:.3f} to {near.id} {whose}")

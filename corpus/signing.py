@@ -17,6 +17,7 @@ from pathlib import Path
 from corpus.branch import signature as identity
 from corpus.stage import disk_errors
 from schemas.errors import CorpusError, SettingsError
+from schemas.release import Release
 
 TAG_NAMESPACE = "git"
 """What git signs under."""
@@ -29,10 +30,17 @@ _TIMEOUT_S = 120
 """A key on a token waits for a touch."""
 
 
-def tag_content(tag: str, commit: str, day: str, message: str) -> bytes:
-    """An annotated tag as git stores it, unsigned: the same arguments give the same bytes."""
-    tagger = identity(day)[0].replace("author", "tagger", 1)
-    return f"object {commit}\ntype commit\ntag {tag}\n{tagger}\n\n{message}".encode()
+def tag_content(made: Release, commit: str, manifest: str) -> bytes:
+    """A release's annotated tag as git stores it, unsigned: the same release gives the same bytes.
+
+    Args:
+        made: the release.
+        commit: which the tag names.
+        manifest: SHA-256 of the release's manifest.
+    """
+    tagger = identity(made.released_on)[0].replace("author", "tagger", 1)
+    message = f"{made.tag}: {made.n_samples} samples\n\nmanifest sha256 {manifest}\n"
+    return f"object {commit}\ntype commit\ntag {made.tag}\n{tagger}\n\n{message}".encode()
 
 
 def split_signature(content: bytes) -> tuple[bytes, bytes | None]:

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from corpus.contributors import Contributors
-from corpus.meaning import Accepted
+from corpus.meaning import Others
 from corpus.review_notes import NightNotes, ReviewNotes
 from corpus.samples import sample_of
 from corpus.seen import Seen
@@ -57,7 +57,7 @@ def build_samples(
     licences: Sequence[str] = (),
     seen: Seen | None = None,
     contributors: Contributors | None = None,
-    accepted: Accepted | None = None,
+    earlier: Others | None = None,
     on_row: Callable[[], None] | None = None,
 ) -> StepReport:
     """Turns a SELECTED file into a SAMPLES file, sorted by id.
@@ -71,7 +71,7 @@ def build_samples(
         licences: the licences that the corpus allows; empty: any.
         seen: the open index of the corpus, for the notes of the reviewers; None: they know nothing of the corpus.
         contributors: who contributed before, for the same; the night's are recorded.
-        accepted: what the corpus holds by meaning, for the same.
+        earlier: what the nights before picked, by meaning, for the same.
         on_row: called after each row, for a progress bar.
 
     Raises:
@@ -87,7 +87,7 @@ def build_samples(
             pl.DataFrame({"id": [entry.key for entry in spool.entries]}, schema={"id": pl.String}), identity_contract()
         )
         raise_failures(found, str(source))
-        _write(spool, notes.all(night, seen, contributors, accepted), output)
+        _write(spool, notes.all(night, seen, contributors, earlier), output)
     n_samples = n_rows(output)
     report = StepReport(
         step="validate",

@@ -13,7 +13,7 @@ from typing import Any
 
 from corpus.clone import Clone, with_clone
 from corpus.reissued import file_problems, reissued
-from corpus.release import Request, build
+from corpus.release_build import Request, build
 from corpus.release_plan import code_facts, manifest_path, signature_path
 from corpus.remote import remote_of
 from corpus.repository import base_commit

@@ -78,7 +78,7 @@ def _summary(night: Night) -> dict[str, Any]:
 def _corpus(project: Project) -> tuple[dict[str, Any] | None, str | None]:
     """Where the corpus stands, or why that is not known: the rest is told all the same."""
     from corpus.history import standing
-    from flows.road import clone
+    from flows.stores import clone
 
     try:
         found = standing(corpus=project.settings.corpus, root=project.root, clone=clone(project))

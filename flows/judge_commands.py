@@ -17,8 +17,8 @@ from corpus.rules.talk import Talk
 from corpus.stage import write_atomically
 from flows.cli import json_option
 from flows.console import DONE, DONE_BUT_HELD, print_json, printable, progress, say, stderr
-from flows.road import heads_folder, model_cache
 from flows.settings_file import Project, find_project
+from flows.stores import heads_folder, model_cache
 from flows.trial_page import render_trial
 from flows.verbs import Verbs
 from judges.choose import make_judge

@@ -12,8 +12,8 @@ from corpus.decisions import Decided, read_decided
 from corpus.propose import corpus_head
 from corpus.stage import read_rows, write_atomically
 from flows.nights import DRIFT_FILE, Night, all_nights
-from flows.road import clone, heads_folder, model_cache
 from flows.settings_file import Project
+from flows.stores import clone, heads_folder, model_cache
 from judges.choose import learner_settings, make_judge
 from judges.drift import RatedNight, find_drift
 from judges.head import load_head

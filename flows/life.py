@@ -14,8 +14,8 @@ from corpus.local_traces import records_of
 from corpus.stage import rejects_path
 from corpus.stages import STEPS
 from flows.nights import Night, all_nights
-from flows.road import clone
 from flows.settings_file import Project
+from flows.stores import clone
 from schemas.errors import CorpusError
 from schemas.reasons import REASONS
 

@@ -26,7 +26,7 @@ def migrate(config: Path | None, as_json: bool) -> int:
     project = require_project(config)
     from corpus.migrations import migrate as migrate_corpus
     from flows.nights import only_one
-    from flows.road import clone
+    from flows.stores import clone
 
     with only_one(project):
         day = f"{datetime.now(UTC):%Y-%m-%d}"

@@ -32,6 +32,7 @@ from flows.judge_round import judge_round
 from flows.nights import Night, begin_night, checked_date, end_night, find_night, only_one, reopened, tonight
 from flows.passing import RETRIED
 from flows.prefect_local import end_with_parent, local_prefect, quiet_console
+from flows.propose import propose as propose_samples
 from flows.pull_requests import forge_of
 from flows.serving import SETTLE, WebhookDoor, knocked_at, served_beside
 from flows.settings_file import Project, read_project
@@ -86,7 +87,7 @@ def watch_drift(config: str, date: str) -> list[str]:
 def propose(config: str, date: str) -> dict[str, Any]:
     """Commits the samples on the night's branch; idempotent."""
     project = read_project(Path(config))
-    return road.propose(project, find_night(project, date))
+    return propose_samples(project, find_night(project, date))
 
 
 @task(name="show")
@@ -96,7 +97,19 @@ def show(config: str, date: str) -> None:
     table = [report.to_json() for report in found.reports()]
     rows = [{key: str(report[key]) for key in ("step", "in", "kept", "dropped", "held", "seconds")} for report in table]
     create_table_artifact(table=rows, key=f"funnel-{date}", description=f"The night of {date}, step by step")
-    create_markdown_artifact(markdown=road.night_markdown(found), key=f"night-{date}", description=f"Night {date}")
+    create_markdown_artifact(markdown=_markdown(found), key=f"night-{date}", description=f"Night {date}")
+
+
+def _markdown(night: Night) -> str:
+    """The night for Prefect's page: what became of it, the histogram of ratings, where to look."""
+    proposal = night.proposal() or {}
+    lines = [f"# The night of {night.date}", "", str(proposal.get("message", "not ended")), ""]
+    lines += [f"**Alarm:** {alarm}\n" for alarm in night.alarms()]
+    for report in night.reports():
+        for low, n in report.facts.get("histogram", []):
+            lines.append(f"    {low:>4} {'█' * min(n, 60)} {n}")
+    lines += ["", f"Page: `gristmill report {night.date}`", f"Files: `{night.folder}`"]
+    return "\n".join(lines)
 
 
 @flow(name="gristmill-night", validate_parameters=False)

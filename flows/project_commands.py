@@ -56,7 +56,7 @@ def prepare(config: Path | None, as_json: bool) -> int:
     \b
     Example:  gristmill prepare
     """
-    from flows.road import model_cache
+    from flows.stores import model_cache
     from judges.choose import prepare_models
 
     project = find_project(config)
@@ -147,7 +147,7 @@ def _sources(project: Project) -> Iterator[Finding]:
 
 
 def _model(project: Project) -> str:
-    from flows.road import model_cache
+    from flows.stores import model_cache
     from judges.choose import prepare_models
 
     settings = project.settings

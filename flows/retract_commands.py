@@ -75,7 +75,7 @@ def retract(
 def _pseudonyms(project: Project, identifier: str) -> tuple[str, ...]:
     """The pseudonym given, or those that a user id of a log has in each chat system."""
     from corpus.sources.registry import TYPES
-    from flows.road import subject_key
+    from flows.stores import subject_key
 
     if re.fullmatch(r"[0-9a-f]{32}", identifier):
         return (identifier,)

@@ -12,9 +12,9 @@ from corpus.purge import Purged, purge
 from corpus.retract import Retraction, Withdrawal, retract
 from corpus.seen import Seen
 from flows.nights import only_one
-from flows.road import clone
 from flows.settings_file import Project
-from judges.verdicts import VerdictStore
+from flows.stores import clone, picks_of, verdicts_of
+from schemas.errors import CorpusError
 
 
 def retract_and_clean(
@@ -43,31 +43,36 @@ def retract_and_clean(
         if (project.var / "seen.sqlite").exists():
             with Seen(project.var / "seen.sqlite") as seen:
                 seen.forget(done.ids)
-        if (project.var / "verdicts.duckdb").exists():  # an embedding tells what a conversation was about
-            VerdictStore(project.var / "verdicts.duckdb").forget(done.ids)
+        verdicts_of(project).forget(done.ids)
+        with picks_of(project) as picks:
+            picks.forget(done.ids)
         traces = LocalTraces(project.var, done.ids, done.conversation_ids, done.releases)
-        found: list[Trace] = []
+        found: dict[Path, Trace] = {}
 
         def clean(passages: Passages, common: Collection[bytes]) -> None:
             traces.also(passages, common)
-            found.extend(traces.remove())
+            found.update((trace.path, trace) for trace in traces.remove())
 
         purged = None
         if with_purge:
             more: dict[str, Any] = {"settings": project.settings.release, "backup": backup, "before_push": clean}
-            purged = purge(done.ids, done.conversation_ids, **place, at=at, **more)
+            try:
+                purged = purge(done.ids, done.conversation_ids, **place, at=at, **more)
+            except CorpusError as error:
+                gone = ", ".join(str(path) for path in sorted(found))
+                raise CorpusError(f"{error}; the text is gone from {gone} already" if found else str(error)) from error
         else:
-            found.extend(traces.found())
+            found.update((trace.path, trace) for trace in traces.found())
         experts = [name for name, _ in records_of(project.var, "experts", done.releases)]
     return {
         "retraction": done.to_json(),
         "purge": purged.to_json() if purged else None,
-        "local": [trace.to_json() for trace in found],
+        "local": [found[path].to_json() for path in sorted(found)],
         "local_state": "cleaned" if purged else "still holds it",
         "experts": experts,
         "to_do": [
             *_after_retraction(done, purged, bool(found), experts),
-            *(_after_purge(purged, found) if purged else []),
+            *(_after_purge(purged, list(found.values())) if purged else []),
         ],
     }
 

@@ -7,16 +7,8 @@ that a night that is run again does not meet its own traces.
 
 from __future__ import annotations
 
-import hmac
-import os
-import secrets
 from collections.abc import Callable, Collection
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-import orjson
 
 from corpus.carried import taken, waiting_after
 from corpus.clone import Clone
@@ -24,29 +16,25 @@ from corpus.contributions import SOURCE_NAME, contributed_source
 from corpus.contributors import Contributors
 from corpus.decontaminate import decontaminate as decontaminate_rows
 from corpus.dedupe import deduplicate as deduplicate_rows
-from corpus.forge import ForgeRefused
-from corpus.meaning import Accepted
+from corpus.meaning import Others
+from corpus.picks import embeddings_in
 from corpus.propose import accepted_lines, init_corpus
-from corpus.propose import propose as propose_samples
 from corpus.pull import pull
 from corpus.repository import base_commit, on_corpus
 from corpus.screen import screen as screen_rows
 from corpus.seen import Seen
 from corpus.select import select as select_rows
-from corpus.sources.download import download, is_address
 from corpus.stage import read_report, write_atomically
 from corpus.stage import run_step as run_file_step
 from corpus.tombstones import Withdrawn, read_withdrawn
 from corpus.validate import build_samples
 from corpus.watermarks import Watermarks
-from flows.nights import PROPOSAL_FILE, Night, all_nights, complete_before, unfinished_before
-from flows.pull_requests import forge_of, open_pull_request, proposal_of
+from flows.nights import Night, all_nights, complete_before, unfinished_before
 from flows.settings_file import Project
+from flows.stores import clone, heads_folder, model_cache, picks_of, subject_key, verdicts_of
 from judges.choose import make_judge
 from judges.registry import HeadRegistry
 from judges.step import AFTER_ALL_NIGHTS, JudgeStep
-from judges.verdicts import VerdictStore
-from schemas.errors import SettingsError
 from schemas.outcome import StepReport
 from schemas.settings import SourceSettings
 from schemas.tables import DISTINCT, JUDGED
@@ -62,82 +50,6 @@ _NOTES = {
 OnRow = Callable[[], None]
 
 
-def model_cache() -> Path:
-    """Where requantised models are kept: GRISTMILL_CACHE, else gristmill/ in the user's cache folder."""
-    if named := os.environ.get("GRISTMILL_CACHE"):
-        return Path(named) / "models"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gristmill" / "models"
-
-
-def subject_key(project: Project) -> bytes:
-    """The secret that pseudonymises user ids: the file of the settings, else one made once in var/.
-
-    Raises:
-        SettingsError: the file named in the settings cannot be read or is empty.
-    """
-    named = project.settings.night.subject_key_file
-    if named:
-        try:
-            key = (project.root / named).read_bytes().strip()
-        except OSError as error:
-            raise SettingsError(f"night.subject_key_file {named!r} cannot be read: {error.strerror}") from error
-        if len(key) < 16:
-            raise SettingsError(f"night.subject_key_file {named!r} holds {len(key)} bytes; at least 16 are needed")
-        return key
-    return _own_key(project.var / "subject.key")
-
-
-def _own_key(file: Path) -> bytes:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
-            new.write(secrets.token_hex(32).encode())
-    except FileExistsError:
-        if not file.read_bytes():  # killed between making and filling it
-            file.unlink()
-            return _own_key(file)
-    return file.read_bytes()
-
-
-def pull_files(
-    project: Project,
-    named: tuple[str, ...],
-    output: Path,
-    *,
-    source_type: str | None = None,
-    on_bytes: Callable[[int], None] | None = None,
-) -> StepReport:
-    """Reads sources named on the command line: of the settings, or paths, globs and addresses without consent.
-
-    Raises:
-        InputError: a path does not exist, an address does not answer.
-    """
-    known = {source.name: source for source in project.settings.sources}
-    sources = []
-    for name in named:
-        if name in known:
-            source = known[name].model_copy(update={"path": str(project.root / known[name].path)})
-        elif is_address(name):
-            file = download(name, project.var / "downloads", on_bytes)
-            source = SourceSettings(name=Path(urlsplit(name).path).stem or "download", path=str(file))
-        else:
-            source = SourceSettings(name=Path(name).stem or name, path=str(Path.cwd() / name))
-        sources.append(source.model_copy(update={"type": source_type}) if source_type else source)
-    return pull(
-        sources,
-        output,
-        root=project.root,
-        subject_key=subject_key(project) if project.file else _throwaway_key(),
-        max_record_mb=project.settings.night.max_record_mb,
-        hold_unconsented=False,
-        on_bytes=on_bytes,
-    )
-
-
-def _throwaway_key() -> bytes:
-    return hmac.new(b"gristmill pull without settings", b"", sha256).digest()
-
-
 def screen(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
     """Rules and redaction."""
     return screen_rows(source, output, project.settings.screen, on_row=on_row)
@@ -151,11 +63,6 @@ def deduplicate_file(project: Project, source: Path, output: Path, on_row: OnRow
 def decontaminate(project: Project, source: Path, output: Path, on_row: OnRow | None = None) -> StepReport:
     """Text of evaluation sets."""
     return decontaminate_rows(source, output, project.settings.decontaminate, root=project.root, on_row=on_row)
-
-
-def heads_folder(project: Project) -> Path:
-    """Where the project's heads and the records of the judge's rounds are kept."""
-    return project.var / "judge"
 
 
 def judge(
@@ -181,7 +88,7 @@ def judge(
     )
     if pin and pinned is None:
         write_atomically(pin, judge.identity.head_digest.encode())
-    step = JudgeStep(judge, _verdicts(project), sequence=sequence, elsewhere=elsewhere)
+    step = JudgeStep(judge, verdicts_of(project), sequence=sequence, elsewhere=elsewhere)
     return run_file_step(
         "judge",
         source,
@@ -194,10 +101,6 @@ def judge(
     )
 
 
-def _verdicts(project: Project) -> VerdictStore:
-    return VerdictStore(project.var / "verdicts.duckdb")
-
-
 def _note(project: Project, judge: JudgeIdentity) -> str:
     """What is known of a judge's agreement with people: of a learned head with these reviewers, else with others."""
     learned = HeadRegistry(heads_folder(project), judge).standing(judge.head_digest)
@@ -205,9 +108,9 @@ def _note(project: Project, judge: JudgeIdentity) -> str:
 
 
 def select(
-    project: Project, source: Path, output: Path, on_row: OnRow | None = None, accepted: Accepted | None = None
+    project: Project, source: Path, output: Path, on_row: OnRow | None = None, earlier: Others | None = None
 ) -> StepReport:
-    """The night's picks; `accepted` is what the corpus held before it."""
+    """The night's picks; `earlier` is what the nights before picked."""
     settings = project.settings
     return select_rows(
         source,
@@ -215,7 +118,7 @@ def select(
         threshold=settings.judge.threshold,
         min_intact=settings.judge.min_intact,
         cosine_min=settings.dedupe.cosine_min,
-        accepted=accepted,
+        earlier=earlier,
         night=settings.night,
         experts=settings.experts,
         on_row=on_row,
@@ -286,14 +189,16 @@ def _judge(project: Project, night: Night) -> StepReport:
 
 
 def _select(project: Project, night: Night) -> StepReport:
-    with Seen(project.var / "seen.sqlite") as seen:
-        accepted = Accepted(_verdicts(project).embeddings, seen, night.date)
-        return select(project, night.output("judge"), night.output("select"), accepted=accepted)
+    with picks_of(project) as picks:
+        report = select(project, night.output("judge"), night.output("select"), earlier=picks.before(night.sequence))
+        picks.record(night.sequence, night.date, embeddings_in(night.output("select")))
+    return report
 
 
 def _validate(project: Project, night: Night) -> StepReport:
     settings, var = project.settings, project.var
-    with Seen(var / "seen.sqlite") as seen, Contributors(var / "contributors.sqlite") as contributors:
+    contributors = Contributors(var / "contributors.sqlite")
+    with Seen(var / "seen.sqlite") as seen, contributors, picks_of(project) as picks:
         return build_samples(
             night.output("select"),
             night.output("validate"),
@@ -303,7 +208,7 @@ def _validate(project: Project, night: Night) -> StepReport:
             licences=settings.corpus.licences,
             seen=seen,
             contributors=contributors,
-            accepted=Accepted(_verdicts(project).embeddings, seen, night.date),
+            earlier=picks.before(night.sequence),
         )
 
 
@@ -318,19 +223,16 @@ _NIGHT: dict[str, Callable[[Project, Night], StepReport]] = {
 }
 
 
-def clone(project: Project) -> Path:
-    """Our private bare clone of the corpus; made anew when it is missing or damaged."""
-    return project.var / "clone.git"
-
-
 def forget_unfinished(project: Project, night: Night) -> list[str]:
     """Forgets what nights that never ended have read, so that this one reads it; gives their dates."""
     nights = unfinished_before(project, night)
     if nights:
-        with Watermarks(project.var / "watermarks.sqlite") as watermarks, Seen(project.var / "seen.sqlite") as seen:
+        watermarks, seen = Watermarks(project.var / "watermarks.sqlite"), Seen(project.var / "seen.sqlite")
+        with watermarks, seen, picks_of(project) as picks:
             for other in nights:
                 watermarks.forget(other.sequence)
                 seen.forget_night(other.date)
+                picks.record(other.sequence, other.date, {})
     return [other.date for other in nights]
 
 
@@ -357,54 +259,3 @@ def withdrawn(project: Project) -> Withdrawn:
         return read_withdrawn(store, base_commit(store, corpus, store.heads()))
 
     return on_corpus(corpus, root=project.root, clone=clone(project), operation=read)
-
-
-def propose(project: Project, night: Night) -> dict[str, Any]:
-    """Commits the night's samples on its branch, opens its pull request, and writes down what became of it, at last.
-
-    Raises:
-        ForgeRefused: the branch is pushed and noted, but a person must mend what keeps the pull request from being
-            opened; running the night again opens it.
-    """
-    forge = forge_of(project)
-    result = propose_samples(
-        night.output("validate"),
-        corpus=project.settings.corpus,
-        root=project.root,
-        clone=clone(project),
-        night=night.date,
-        record=night_record(project, night),
-        review=project.settings.review,
-    )
-    pull_request, problem = open_pull_request(forge, result, project.settings.corpus.branch, night.proposal())
-    proposal = proposal_of(result, pull_request, str(problem) if problem else None)
-    write_atomically(night.folder / PROPOSAL_FILE, orjson.dumps(proposal, option=orjson.OPT_INDENT_2))
-    if isinstance(problem, ForgeRefused):
-        raise problem
-    return proposal
-
-
-def night_record(project: Project, night: Night) -> dict[str, Any]:
-    """What the corpus keeps of a night: counts by step and reason, and the settings' digest; nothing that varies."""
-    keys = ("step", "in", "kept", "dropped", "held")
-    reports = night.reports()
-    steps = [{key: report.to_json()[key] for key in keys} for report in reports]
-    return {
-        "night": night.date,
-        "settings_digest": project.settings_digest(),
-        "threshold": project.settings.judge.threshold,
-        "steps": steps,
-        "histogram": next((one.facts.get("histogram", []) for one in reports if one.step == "select"), []),
-    }
-
-
-def night_markdown(night: Night) -> str:
-    """The night for Prefect's page: what became of it, the histogram of ratings, where to look."""
-    proposal = night.proposal() or {}
-    lines = [f"# The night of {night.date}", "", str(proposal.get("message", "not ended")), ""]
-    lines += [f"**Alarm:** {alarm}\n" for alarm in night.alarms()]
-    for report in night.reports():
-        for low, n in report.facts.get("histogram", []):
-            lines.append(f"    {low:>4} {'█' * min(n, 60)} {n}")
-    lines += ["", f"Page: `gristmill report {night.date}`", f"Files: `{night.folder}`"]
-    return "\n".join(lines)

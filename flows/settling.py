@@ -11,8 +11,8 @@ from corpus.propose import branch_of
 from corpus.review import Comment
 from corpus.settle import Settled, settle
 from flows.pull_requests import forge_of
-from flows.road import clone
 from flows.settings_file import Project
+from flows.stores import clone
 
 
 def place_of(project: Project) -> dict[str, Any]:

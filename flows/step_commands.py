@@ -12,6 +12,7 @@ from corpus.stage import n_rows
 from flows import road
 from flows.cli import json_option
 from flows.console import exit_code, print_json, print_report, progress
+from flows.pull_files import pull_files
 from flows.settings_file import Project, find_project
 from schemas.outcome import StepReport
 
@@ -63,7 +64,7 @@ def pull(config: Path | None, sources: tuple[str, ...], output: Path, source_typ
     """
     project = find_project(config)
     with progress("pull", None, in_bytes=True) as advance:
-        report = road.pull_files(project, sources, output, source_type=source_type, on_bytes=advance)
+        report = pull_files(project, sources, output, source_type=source_type, on_bytes=advance)
     return _finish(report, as_json)
 
 

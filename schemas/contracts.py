@@ -1,6 +1,6 @@
 """The Pandera contracts: which values a stored table may hold. A broken one is a bug upstream and fails loudly.
 
-`check_table` collects every failure of a frame before it raises. Contracts are for collected frames: on lazy ones
+Every failure of a frame is collected before any is raised. Contracts are for collected frames: on lazy ones
 Pandera checks only names and types. The Arrow schemas, from which the column types are taken, are in schemas/tables.py.
 """
 
@@ -78,15 +78,6 @@ def raise_failures(found: Sequence[str], place: str) -> None:
         f"{place} breaks its contract in {len(found)} {'place' if len(found) == 1 else 'places'}; this is a defect of "
         "the step that wrote it, nothing was proposed:\n" + "\n".join(listed)
     )
-
-
-def check_table(frame: pl.DataFrame, contract: Contract, place: str) -> None:
-    """Checks a collected frame against its contract; `place` (a path, a table's name) begins the message.
-
-    Raises:
-        InputError: listing every failure, see `raise_failures`.
-    """
-    raise_failures(failures(frame, contract, label="conversation_id"), place)
 
 
 def _check(says: str, condition: Callable[[pl.Expr], pl.Expr]) -> pandera.Check:

@@ -4,8 +4,7 @@ GristmillError            anything that Gristmill reports by itself; the command
 ├── InputError            your data: a file, a record, a stage table that breaks its contract
 ├── JudgeError            the model: missing, unreadable, not answering
 ├── CorpusError           git or the forge: a rejected push, a moved base, a read-only corpus
-├── SettingsError         gristmill.toml or a flag
-└── GateError             a challenger that may not be promoted
+└── SettingsError         gristmill.toml or a flag
 """
 
 from __future__ import annotations
@@ -32,10 +31,6 @@ class CorpusError(GristmillError):
 
 class SettingsError(GristmillError):
     """A settings file or a command-line value is wrong."""
-
-
-class GateError(GristmillError):
-    """A challenger was refused, or the gate could not be run."""
 
 
 def nearest(unknown: str, known: Iterable[str]) -> str:

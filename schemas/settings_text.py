@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -85,10 +84,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def all_keys() -> Iterator[str]:
-    """Every settings key as `table.key`, for tests and documentation."""
-    for name, field in Settings.model_fields.items():
-        for key in model_of(field).model_fields:
-            yield f"{name}.{key}"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from schemas.canonical import digest
 from schemas.conversation import Turn
-from schemas.embedding import is_packed
+from schemas.embedding import checked
 from schemas.errors import InputError, nearest
 
 RATING_MIN, RATING_MAX = 1.0, 10.0
@@ -90,8 +90,7 @@ class Verdict:
         """
         found = _checked(plain, cls, "verdict")
         judge = JudgeIdentity.from_json(found.pop("judge"))
-        if not is_packed(found.get("embedding", "")):
-            raise InputError("a verdict has an embedding that is none; it was not written by Gristmill")
+        found["embedding"] = checked(found.get("embedding", ""))
         for name, value in found.items():
             if name == "embedding":
                 continue

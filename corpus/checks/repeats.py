@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import orjson
 
 from corpus.bulk import BulkObjects
@@ -122,7 +121,6 @@ class _Search:
             for place, bands in enumerate(self._bands(self._marks)):
                 for band in bands:
                     self._by_band.setdefault(band, []).append(place)
-            self._known_bands = np.array(sorted(self._by_band), np.uint64)
 
     def within(self) -> Iterator[Problem]:
         """Lines that repeat an earlier line of the change."""

@@ -21,8 +21,8 @@ import orjson
 from corpus.bulk import BulkObjects
 from corpus.decisions import decisions_path
 from corpus.near import Joined, join_near
+from corpus.release_pieces import Piece, PieceFacts, read_piece
 from corpus.release_rows import RELEASED_SHARD
-from corpus.release_samples import Piece, PieceFacts, read_piece
 from corpus.spool import Spool
 from schemas.conversation import Turn, content_id
 from schemas.decision import Decision, parse_decisions, votes

@@ -101,7 +101,7 @@ class Connection:
     """Asks one forge for one project. `api` is the address that all paths are below."""
 
     def __init__(self, api: str, headers: Mapping[str, str], access: Access, clock: Clock) -> None:
-        self.api = api.rstrip("/")
+        self.api = _plain_address(api).rstrip("/")
         self._access = access
         self._clock = clock
         own = {"User-Agent": f"gristmill/{_version()}", "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -137,6 +137,7 @@ class Connection:
                 another host's.
             ForgeUnavailable: it does not answer, or it is unknown whether it did as asked.
         """
+        url = _plain_address(url)
         if not _is_same_place(urlsplit(self.api), urlsplit(url)):
             raise ForgeRefused(f"{self} was to be asked at {_host(urlsplit(url))}, where the token is not sent")
         answer = self._patiently(method, url, body)
@@ -203,7 +204,7 @@ class Connection:
         Raises:
             ForgeRefused: it is another host, or the question would have to become another one.
         """
-        target: str = urljoin(url, answer.headers.get("location", ""))
+        target = str(httpx.URL(urljoin(url, answer.headers.get("location", ""))))
         if not _is_same_place(urlsplit(url), urlsplit(target)):
             raise ForgeRefused(
                 f"{self} redirects to {_host(urlsplit(target))}, where the token is not sent. Set forge.url to the "
@@ -265,6 +266,14 @@ def _authorities() -> ssl.SSLContext:
 def _is_same_place(here: SplitResult, there: SplitResult) -> bool:
     """Whether two addresses have the same scheme, host and port: another port is another server."""
     return (here.scheme, here.netloc) == (there.scheme, there.netloc)
+
+
+def _plain_address(url: str) -> str:
+    """As the clients write it, too: the host in lower case, no default port."""
+    try:
+        return str(httpx.URL(url))
+    except httpx.InvalidURL as error:
+        raise ForgeRefused(f"forge.url gives {_plain(url)!r}, which is no address ({error}); correct it") from error
 
 
 def _host(parts: SplitResult) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from corpus.sources.decode import JsonObject
 from corpus.sources.draft import Draft
@@ -14,9 +13,6 @@ from corpus.sources.timestamps import utc
 from corpus.sources.tree import chained
 from schemas.canonical import short_id
 from schemas.conversation import Feedback, Message
-
-ReadMessage = Callable[[Any, str], Message]
-"""Makes a message with a given id of what the log has for one."""
 
 CREATED_KEYS = ("created_at", "created", "create_time", "timestamp", "date", "time")
 

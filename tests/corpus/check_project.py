@@ -1,6 +1,5 @@
 """A corpus for the tests of check: nights proposed by our code, people's commits made by git itself, bad ones raw."""
 
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +8,11 @@ import orjson
 
 from corpus.bulk import BulkObjects
 from corpus.check import Problem, Rules, check_change
+from corpus.edits import edited_line
 from schemas.decision import Decision, reviewer_name
-from tests.corpus.test_propose import CLEAN, NIGHT, Project, git
+from tests.corpus.propose_project import CLEAN, NIGHT, Project, git
+
+BRANCH = f"night/{NIGHT}"
 
 SIGN_OFF = "\n\nSigned-off-by: Ann <ann@example.org>"
 ANN = reviewer_name("mailto:ann@example.org")
@@ -111,11 +113,16 @@ class CheckProject(Project):
         given = {"verdict": "keep", "decided_at": "2026-11-05T08:00:00Z", "proposal": f"night/{NIGHT}", **fields}
         return Decision(sample_id=orjson.loads(self.lines()[number])["id"], reviewer=reviewer, **given)
 
-    def forget_tree(self) -> None:
-        shutil.rmtree(self.root / "person", ignore_errors=True)
-
 
 def talk(*texts: str, licence="CC0-1.0", consent="I wrote both sides", **more) -> bytes:
     """A line of a contribution."""
     messages = [{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(texts)]
     return orjson.dumps({"messages": messages, "licence": licence, "consent": consent, **more}) + b"\n"
+
+
+def edited(content: bytes) -> bytes:
+    """The shard with its first sample edited as the desk does it."""
+    first, *others = content.splitlines(keepends=True)
+    messages = orjson.loads(first)["messages"]
+    messages[-1]["content"] = "Two words were better."
+    return b"".join(sorted([edited_line(first, messages)[1], *others], key=lambda line: orjson.loads(line)["id"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from corpus import desk_view as view
 from corpus.desk import Desk
 from corpus.desk_place import Place, Reviewer
 from corpus.propose import propose
@@ -96,3 +97,11 @@ class DeskProject:
     def close(self) -> None:
         for desk in self.open_desks:
             desk.close()
+
+
+def ids_of(desk: Desk) -> list[str]:
+    return [sample.id for sample in desk.night.samples]
+
+
+def edited(desk: Desk, sample_id: str, text: str, turn: str = "1") -> list[dict]:
+    return view.edited_messages(desk, sample_id, {turn: text})

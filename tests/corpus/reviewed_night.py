@@ -12,7 +12,7 @@ from corpus.review import Comment
 from corpus.settle import Settled, settle
 from corpus.stage import read_rows
 from schemas.decision import Decision, reviewer_name
-from tests.corpus.test_propose import CLEAN, NIGHT, Project, git
+from tests.corpus.propose_project import CLEAN, NIGHT, Project, git
 
 NOW = "2026-11-06T07:00:00Z"
 SHARD = f"data/general/2026-11/{NIGHT}.jsonl"

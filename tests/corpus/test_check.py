@@ -1,4 +1,4 @@
-"""check: what our own tools make passes, and whatever else is in a pull request of a night is found."""
+"""check: what our own tools make passes, and whatever else is in a shard is found."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,13 +12,8 @@ from corpus.check import REMEDIES, check_change
 from corpus.checks.text_file import read_text_file
 from corpus.edits import edited_line
 from corpus.objects import Author
-from tests.corpus.check_project import ANN, SHARD, CheckProject
-from tests.corpus.desk_project import ANN as DESK_ANN
-from tests.corpus.desk_project import BOB as DESK_BOB
-from tests.corpus.desk_project import DeskProject
-from tests.corpus.test_propose import NIGHT, git
-
-BRANCH = f"night/{NIGHT}"
+from tests.corpus.check_project import BRANCH, SHARD, CheckProject, edited
+from tests.corpus.propose_project import NIGHT, git
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +55,6 @@ def test_what_reviewers_do_by_our_rules_passes(project):
     assert project.check(project.decided(project.decision(), sign=False)) == []
     assert project.check(project.changed_shard(edited)) == []
     assert project.codes(project.changed_shard(edited, sign=False)) == {"sign_off"}
-
-
-def edited(content: bytes) -> bytes:
-    """The shard with its first sample edited as the desk does it."""
-    first, *others = content.splitlines(keepends=True)
-    messages = orjson.loads(first)["messages"]
-    messages[-1]["content"] = "Two words were better."
-    return b"".join(sorted([edited_line(first, messages)[1], *others], key=lambda line: orjson.loads(line)["id"]))
 
 
 def test_an_edit_of_an_edit_passes(project):
@@ -204,163 +191,6 @@ def maintainer_base(project: CheckProject) -> str:
     return git(project.remote, "rev-parse", "main")
 
 
-def test_other_nights_are_left_alone(project):
-    """What is merged is history; it shrinks by retraction alone."""
-    project.merge()
-    base = project.head("main")
-    tree = project.on("main")
-    (tree / SHARD).write_bytes(b"".join((tree / SHARD).read_bytes().splitlines(keepends=True)[1:]))
-    assert project.codes(project.commit(tree), base) >= {"other_night"}
-    project.propose(range(20, 24), night="2026-11-05")
-    tree = project.on("night/2026-11-05")
-    (tree / SHARD).unlink()
-    assert project.codes(project.commit(tree), base) == {"other_night"}
-
-
-def test_what_comes_after_the_merge_is_told(project):
-    """A branch that was merged halfway: what people push later must not seem to be taken."""
-    project.merge()
-    base = project.head("main")
-    assert project.check(project.own, base) == []
-    tip = project.decided(project.decision())
-    assert "night_merged" in project.codes(tip, base) | project.codes(tip, base, night=None)
-
-
-def test_a_review_by_pull_request_against_the_nights_branch_passes(project):
-    """Who cannot push to the repository reviews so; the base is the night's own branch."""
-    tip = project.decided(project.decision())
-    assert project.check(tip, project.own, night=NIGHT, is_from_fork=True) == []
-    tip = project.changed_shard(edited)
-    assert project.check(tip, project.own, night=NIGHT, is_from_fork=True) == []
-    tip = project.changed_shard(lambda text: text.replace(b'"rating":5.0', b'"rating":9.0', 1))
-    assert project.codes(tip, project.own, night=NIGHT) == {"line_changed"}
-
-
-def test_a_decision_under_anothers_name_is_found(project):
-    """Nobody votes for others, and nobody takes their votes away."""
-    assert project.codes(project.decided(project.decision(reviewer="r-000000000000"))) == {"not_your_decision"}
-    mine = project.decided(project.decision(), sign=False)
-    git(project.remote, "branch", "--force", BRANCH, mine)
-    assert project.codes(project.decided(content=b"", email="bob@example.org")) == {"decision_removed"}
-    changed = project.decision(verdict="reject", reason="no")
-    found = project.codes(project.decided(changed, email="bob@example.org"))
-    assert found == {"decision_removed", "not_your_decision"}
-    assert project.check(project.decided(content=b"", sign=False)) == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"made_by": "machine"}, "decision"),
-        ({"is_honeypot": True}, "decision"),
-        ({"reason": "mail jane.roe" + "@" + "example.com"}, "private"),
-    ],
-)
-def test_a_decision_says_only_what_a_person_may(shared, fields, code):
-    """Machines and honeypots are settle's to record, and reasons are published."""
-    assert code in shared.codes(shared.decided(shared.decision(**fields)))
-
-
-def test_a_damaged_decision_is_found(shared):
-    """The judge learns from these lines."""
-    line = shared.decision().line()
-    unknown = line.replace(shared.decision().sample_id.encode(), b"0" * 32)
-    assert shared.codes(shared.decided(content=unknown)) == {"unknown_sample"}
-    for damaged, code in ((line[:-1], "no_line_end"), (line[5:], "not_json"), (line + line, "repeated_line")):
-        assert code in shared.codes(shared.decided(content=damaged))
-    assert shared.codes(shared.decided(content=line.replace(b'"keep"', b'"maybe"'))) == {"decision"}
-
-
-def test_reviewers_who_merge_each_other_lose_nothing(project):
-    """Two reviewers push at once; the merge of both holds both, and one that drops a side is found."""
-    ann = project.decided(project.decision(0))
-    bob_reviewer = _reviewer("bob@example.org")
-    bob = project.decided(project.decision(1, reviewer=bob_reviewer), email="bob@example.org")
-    both = project.decision(0).line() + project.decision(1, reviewer=bob_reviewer).line()
-    for content, codes in ((b"".join(sorted(both.splitlines(keepends=True))), set()), (None, {"decision_removed"})):
-        content = content if content is not None else project.decision(0).line()
-        blob = project.object("blob", content)
-        tree = _with_file(project, ann, f"decisions/{NIGHT}.jsonl", blob)
-        named = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
-        merge = project.run(*named, "commit-tree", tree, "-p", ann, "-p", bob, "-m", "merge")
-        assert project.codes(merge) == codes
-
-
-def _reviewer(email: str) -> str:
-    from schemas.decision import reviewer_name
-
-    return reviewer_name(f"mailto:{email}")
-
-
-def _with_file(project: CheckProject, commit: str, path: str, blob: str) -> str:
-    store = BulkObjects(project.remote)
-    made = store.commit(commit, {path: blob}, "x", NIGHT)
-    return project.run("rev-parse", f"{made}^{{tree}}")
-
-
-def test_what_was_private_in_the_history_is_found(project):
-    """A merge publishes every version: taking it out in the last commit hides nothing."""
-    secret = "jane.roe" + "@" + "example.com"
-    tree = project.on(BRANCH)
-    file = tree / SHARD
-    clean = file.read_bytes()
-    file.write_bytes(clean.replace(b"It is ", f"Write {secret}: ".encode(), 1))
-    project.commit(tree)
-    file.write_bytes(clean)
-    found = project.check(project.commit(tree))
-    assert {one.code for one in found} == {"private"}
-    assert "in commit" in found[0].message
-    assert not any(secret in one.message + one.path for one in found)
-
-
-def test_gristmills_name_proves_nothing(project):
-    """Anybody can write that author; what counts is that the record's digests fit, and that a writer pushed it."""
-    tree = project.on("main")
-    folder = tree / f"data/general/{NIGHT[:7]}"
-    folder.mkdir(parents=True)
-    (folder / f"{NIGHT}.jsonl").write_bytes(b"\n".join(project.lines()) + b"\n")
-    base = project.head("main")
-    tip = project.commit(tree, email="gristmill@localhost", name="Gristmill", sign=False)
-    assert project.codes(tip, base) >= {"forged"}
-    assert project.codes(project.own, is_from_fork=True) >= {"forged"}
-    tip = project.changed_shard(lambda text: text, email="gristmill@localhost", name="Gristmill")
-    assert project.codes(tip) == {"forged"}
-
-
-def test_a_night_that_was_squashed_is_told(project):
-    """Gristmill finds its own nights by its name; under another's the night is nobody's."""
-    tree = project.on(BRANCH)
-    git(tree, "commit", "--quiet", "--amend", "--author", "Ann <ann@example.org>", "-m", "squashed")
-    assert "rewritten" in project.codes(project.brought(tree))
-
-
-def test_a_history_of_its_own_is_told(project):
-    """Without a common commit there is no change to speak of, only two corpora."""
-    tree = project.on("main")
-    git(tree, "checkout", "--quiet", "--orphan", "other")
-    tip = project.commit(tree)
-    assert project.codes(tip) == {"unrelated_history"}
-    git(tree, "checkout", "--quiet", "main")
-    git(tree, "merge", "--quiet", "--allow-unrelated-histories", "-s", "ours", "-m", "both", "other")
-    assert project.codes(project.brought(tree)) == {"unrelated_history"}
-
-
-def test_a_base_that_moved_is_no_fault(project):
-    """Nights are merged one after the other; the older branch still holds what it held."""
-    project.propose(range(30, 33), night="2026-11-05")
-    project.merge("2026-11-05")
-    assert project.check(project.own, project.head("main")) == []
-    tree = project.on(BRANCH)
-    git(tree, "merge", "--quiet", "-m", "catch up", "origin/main")
-    assert project.check(project.brought(tree), project.head("main")) == []
-
-
-def test_what_is_merged_already_is_nothing(project):
-    """A second check after the merge has nothing to look at."""
-    project.merge()
-    assert project.check(project.own, project.head("main")) == []
-
-
 def test_every_code_has_a_remedy_and_the_same_change_the_same_answer(shared):
     """Messages end with what to do; the order never depends on anything but the change."""
     tip = shared.changed_shard(lambda text: text.replace(b"It is", b"It\x00is"))
@@ -382,30 +212,6 @@ def test_no_bytes_are_too_odd_to_read(content):
     read = read_text_file("x.jsonl", content, is_canonical=True, line_bytes_max=100)
     n_lines = content.count(b"\n") + bool(content and not content.endswith(b"\n"))
     assert {one.line for one in read.problems} <= set(range(1, n_lines + 2))
-
-
-def test_the_pseudonym_of_the_tests_is_the_products():
-    """The fixtures would prove nothing with another one."""
-    assert ANN.startswith("r-")
-
-
-def test_what_reviewers_do_at_the_desk_passes(tmp_path):
-    """Keep, reject, edit and take back, as `gristmill review` commits them; several reviewers, one after the other."""
-    project = DeskProject(tmp_path)
-    project.propose()
-    base = git(project.remote, "rev-parse", "main")
-    for reviewer in (DESK_ANN, DESK_BOB):
-        desk = project.desk(reviewer)
-        first, second, third, *_ = [one["id"] for one in map(orjson.loads, project.shard())]
-        desk.decide(first, "reject", reason="is wrong")
-        desk.decide(second, "keep")
-        messages = next(one["messages"] for one in map(orjson.loads, project.shard()) if one["id"] == third)
-        words = [*messages[:-1], {"role": "assistant", "content": f"{reviewer.name} says it better."}]
-        desk.decide(third, "edit", messages=words)
-        assert desk.save().commit
-        tip = git(project.remote, "rev-parse", BRANCH)
-        assert check_change(BulkObjects(project.remote), base, tip) == []
-    project.close()
 
 
 def test_a_night_made_of_a_contribution_passes(project):

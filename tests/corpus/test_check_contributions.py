@@ -5,7 +5,7 @@ import pytest
 
 from tests.corpus.check_project import CheckProject, talk
 from tests.corpus.judged_rows import conversation, row
-from tests.corpus.test_propose import NIGHT
+from tests.corpus.propose_project import NIGHT
 
 LONG = "The river rose in spring and the mill stood still until the miller cleared the race of ice and branches"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.corpus.check_project import CheckProject
-from tests.corpus.test_propose import git
+from tests.corpus.propose_project import git
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from corpus.stage import read_rows
 from schemas.conversation import Turn, content_id
 from schemas.decision import Decision, decision_lines
 from schemas.errors import CorpusError
-from tests.corpus.test_propose import NIGHT, Project, git
+from tests.corpus.propose_project import NIGHT, Project, git
 
 SHARD = f"data/general/2026-11/{NIGHT}.jsonl"
 

@@ -1,76 +1,20 @@
-"""deduplicate on small files: which rows go, whom they name, and the laws that every input must obey."""
+"""deduplicate within one night: which rows go, whom they name, and what bad input does."""
 
 import random
 import subprocess
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from corpus.dedupe import deduplicate
 from corpus.seen import Seen
-from corpus.stage import StageWriter, read_rows, rejects_path, report_path
+from corpus.stage import StageWriter
 from corpus.tombstones import Withdrawn
-from schemas.conversation import Turn, content_id
+from schemas.conversation import content_id
 from schemas.errors import CorpusError, InputError
 from schemas.sample import Tombstone
-from schemas.settings import DedupeSettings
-from schemas.tables import DISTINCT, PULLED, SCREENED
-
-SETTINGS = DedupeSettings()
-LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def prose(seed: int, n_words: int) -> str:
-    """Words that no other seed says, so that similarity is what a test plants."""
-    rng = random.Random(seed)
-    return " ".join(f"word{rng.randrange(10**7)}" for _ in range(n_words))
-
-
-def chat(*contents: str, system: str | None = None) -> list[Turn]:
-    roles = ("user", "assistant") * len(contents)
-    turns = [Turn(role, content) for role, content in zip(roles, contents, strict=False)]
-    return [Turn("system", system), *turns] if system else turns
-
-
-def write(path: Path, conversations: dict[str, list[Turn]]) -> Path:
-    with StageWriter(path, SCREENED) as writer:
-        for conversation_id, turns in conversations.items():
-            writer.write(
-                {
-                    "conversation_id": conversation_id,
-                    "source": "bot",
-                    "system": "sharegpt",
-                    "native_id": f"native-{conversation_id}",
-                    "n_messages": len(turns),
-                    "n_branches": 1,
-                    "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
-                    "tree": "{}",
-                    "content_id": content_id(turns),
-                    "n_words": sum(len(turn.content.split()) for turn in turns),
-                    "redactions": "{}",
-                }
-            )
-    return path
-
-
-class Night:
-    """What a night gave: kept ids, and by dropped id (reason, evidence)."""
-
-    def __init__(self, folder: Path, conversations: dict[str, list[Turn]], **options):
-        self.output = folder / "distinct.parquet"
-        source = write(folder / "screened.parquet", conversations)
-        self.report = deduplicate(source, self.output, options.pop("settings", SETTINGS), **options)
-        self.rows = {row["conversation_id"]: row for row in read_rows(self.output)}
-        self.kept = list(self.rows)
-        rejected = read_rows(rejects_path(self.output))
-        self.dropped = {row["conversation_id"]: (row["reason"], row["evidence"]) for row in rejected}
-
-    def bytes(self) -> tuple[bytes, bytes]:
-        return self.output.read_bytes(), rejects_path(self.output).read_bytes()
+from schemas.tables import DISTINCT, PULLED
+from tests.corpus.deduplicated import SETTINGS, Night, chat, prose, write
 
 
 @pytest.fixture
@@ -87,9 +31,6 @@ def test_the_input_is_never_overwritten(tmp_path, name):
     with pytest.raises(InputError, match="would overwrite the input"):
         deduplicate(source, tmp_path / "rows.parquet", SETTINGS)
     assert source.read_bytes() == before
-
-
-# Within a night ------------------------------------------------------------------------------------------------------
 
 
 def test_exact_duplicates_keep_the_smallest_id(tmp_path):
@@ -273,157 +214,6 @@ def test_an_empty_night_is_a_night(tmp_path, seen):
     """No new logs is no error."""
     night = Night(tmp_path, {}, seen=seen, night="2026-11-01")
     assert (night.kept, night.dropped) == ([], {})
-
-
-# Against earlier nights ----------------------------------------------------------------------------------------------
-
-
-def test_a_second_night_with_the_same_input_drops_everything(tmp_path, seen):
-    """What was seen is not judged again, kept or not; each row is an exact duplicate, also of a dropped one."""
-    text = prose(1, 300)
-    full = chat("Q?", text, "And?", prose(2, 30))
-    chats = {"a": full, "b": full[:2], "c": chat("Q?", text + " indeed", "So?", prose(3, 9)), "d": full}
-    first = Night(tmp_path, chats, seen=seen, night="2026-11-01")
-    assert 0 < len(first.kept) < 4
-    second = Night(tmp_path, chats, seen=seen, night="2026-11-02")
-    assert second.kept == []
-    assert {reason for reason, _ in second.dropped.values()} == {"exact_duplicate"}
-    assert second.dropped["a"][1] == f"of {content_id(full)} of night 2026-11-01"
-
-
-def test_the_same_night_again_gives_the_same_bytes(tmp_path, seen):
-    """Typing it again changes nothing, also after later nights."""
-    rng = random.Random(1)
-    texts = [prose(number, 60) for number in range(12)]
-    chats = {str(n): chat(rng.choice(texts), rng.choice(texts)) for n in range(40)}
-    first = Night(tmp_path, chats, seen=seen, night="2026-11-01").bytes()
-    assert Night(tmp_path, chats, seen=seen, night="2026-11-01").bytes() == first
-    Night(tmp_path, {**chats, "new": chat(prose(99, 60), "Well.")}, seen=seen, night="2026-11-02")
-    seen.add_accepted([{"id": content_id(turns), "messages": []} for turns in chats.values()])
-    assert Night(tmp_path, chats, seen=seen, night="2026-11-01").bytes() == first
-
-
-def test_a_night_that_is_killed_before_the_record_is_as_if_it_had_not_run(tmp_path, seen, monkeypatch):
-    """The index changes in one transaction after the output, and the report comes last."""
-    chats = {str(number): chat(prose(number, 30), prose(-number, 30)) for number in range(5)}
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(seen, "record", killed)
-        with pytest.raises(KeyboardInterrupt):
-            Night(tmp_path, chats, seen=seen, night="2026-11-01")
-    assert seen.counts() == {}
-    assert not report_path(tmp_path / "distinct.parquet").exists()
-    assert len(Night(tmp_path, chats, seen=seen, night="2026-11-01").kept) == 5
-
-
-def test_a_conversation_that_grew_is_kept_and_names_what_it_extends(tmp_path, seen):
-    """Tomorrow's log holds today's conversation, continued."""
-    full = chat(*(prose(number, 25) for number in range(8)))
-    Night(tmp_path, {"two": full[:2]}, seen=seen, night="2026-11-01")
-    Night(tmp_path, {"four": full[:4]}, seen=seen, night="2026-11-02")
-    night = Night(tmp_path, {"eight": full}, seen=seen, night="2026-11-03")
-    assert night.rows["eight"]["extends"] == content_id(full[:4])
-
-
-def test_a_conversation_that_hardly_grew_is_a_near_duplicate(tmp_path, seen):
-    """A 'thank you' at the end does not make a new sample."""
-    short = chat(prose(1, 50), prose(2, 300))
-    Night(tmp_path, {"short": short}, seen=seen, night="2026-11-01")
-    night = Night(tmp_path, {"long": [*short, *chat("Thank you!", "You are welcome.")]}, seen=seen, night="2026-11-02")
-    reason, evidence = night.dropped["long"]
-    assert reason == "near_duplicate"
-    assert evidence.startswith(f"of {content_id(short)} of night 2026-11-01 jaccard 0.9")
-
-
-def test_the_beginning_of_an_earlier_conversation_is_dropped(tmp_path, seen):
-    """An old export read again after the new one."""
-    full = chat(*(prose(number, 25) for number in range(4)))
-    Night(tmp_path, {"full": full}, seen=seen, night="2026-11-01")
-    night = Night(tmp_path, {"start": full[:2]}, seen=seen, night="2026-11-02")
-    assert night.dropped == {"start": ("prefix_duplicate", f"of {content_id(full)} of night 2026-11-01")}
-
-
-def test_samples_of_the_corpus_count_on_a_fresh_machine(tmp_path, seen):
-    """The index is rebuilt from a clone; near-duplicates of accepted samples are found by it."""
-    text = prose(1, 300)
-    accepted = chat("Q?", text)
-    messages = [{"role": turn.role, "content": turn.content} for turn in accepted]
-    seen.add_accepted([{"id": content_id(accepted), "messages": messages, "provenance": {"night": "2026-10-01"}}])
-    chats = {"same": accepted, "near": chat("Q?", text + " and so on"), "new": chat("Q?", prose(2, 20))}
-    night = Night(tmp_path, chats, seen=seen, night="2026-11-01")
-    assert night.kept == ["new"]
-    assert night.report.facts["against_earlier"] == 2
-
-
-def test_without_a_night_nothing_is_recorded(tmp_path, seen):
-    """The step alone, on files, leaves no trace."""
-    chats = {"a": chat(prose(1, 9), prose(2, 9))}
-    Night(tmp_path, chats, seen=seen)
-    assert seen.counts() == {}
-
-
-def test_another_threshold_compares_with_earlier_nights_too(tmp_path, seen):
-    """The index follows the settings."""
-    words = prose(1, 300).split()
-    one = chat("Q?", " ".join(words))
-    other = chat("Q?", " ".join(words[:200] + prose(2, 100).split()))
-    Night(tmp_path, {"one": one}, seen=seen, night="2026-11-01")
-    loose = DedupeSettings(jaccard_min=0.4)
-    assert Night(tmp_path, {"other": other}, seen=seen, night="2026-11-02").kept == ["other"]
-    assert Night(tmp_path, {"other": other}, seen=seen, night="2026-11-02", settings=loose).kept == []
-
-
-# Laws ----------------------------------------------------------------------------------------------------------------
-
-_TEXTS = [prose(number, 40) for number in range(3)]
-_PHRASES = st.sampled_from(
-    [*_TEXTS, *(text + " more" for text in _TEXTS), *(text[:150] for text in _TEXTS), "Yes.", "no", "😀", ""]
-)
-_CHATS = st.lists(_PHRASES, min_size=1, max_size=4).flatmap(
-    lambda said: st.sampled_from([None, "Be kind."]).map(lambda system: chat(*said, system=system))
-)
-_NIGHTS = st.lists(_CHATS, max_size=12).map(lambda chats: {f"{n:02}": turns for n, turns in enumerate(chats)})
-
-
-@LAWS
-@given(_NIGHTS, st.randoms(use_true_random=False), st.sampled_from([0.3, 0.8, 1.0]))
-def test_laws_of_a_night(conversations, rng, jaccard_min):
-    """Nothing vanishes, order does not matter, and the distinct are distinct."""
-    options = {"settings": DedupeSettings(jaccard_min=jaccard_min)}
-    with TemporaryDirectory() as folder:
-        night = Night(Path(folder), conversations, **options)
-        assert sorted([*night.kept, *night.dropped]) == sorted(conversations)
-        assert night.kept == [name for name in conversations if name in night.rows]  # in the order of the input
-        assert sum(row["n_duplicates"] for row in night.rows.values()) == len(night.dropped)
-        for _, evidence in night.dropped.values():
-            assert evidence.split()[1] in night.rows  # a survivor, not another dropped row
-        shuffled = list(conversations.items())
-        rng.shuffle(shuffled)
-        other = Night(Path(folder), dict(shuffled), **options)
-        assert (set(other.kept), other.dropped) == (set(night.kept), night.dropped)
-        again = Night(Path(folder), {name: conversations[name] for name in night.kept}, **options)
-        assert again.dropped == {}
-
-
-@LAWS
-@given(_NIGHTS, _NIGHTS)
-def test_laws_of_nights(first, second):
-    """A night again gives the same; the same input later gives nothing; earlier nights are what decides."""
-    with TemporaryDirectory() as name, Seen(Path(name) / "seen.sqlite") as seen:
-        folder = Path(name)
-        one = Night(folder, first, seen=seen, night="1").bytes()
-        two = Night(folder, second, seen=seen, night="2")
-        assert Night(folder, first, seen=seen, night="1").bytes() == one
-        assert Night(folder, second, seen=seen, night="2").bytes() == two.bytes()
-        third = Night(folder, {**first, **{f"x{key}": turns for key, turns in second.items()}}, seen=seen, night="3")
-        assert third.kept == []
-        assert {reason for reason, _ in third.dropped.values()} <= {"exact_duplicate"}
-
-
-# Bad input -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_table_of_another_step_is_refused(tmp_path):

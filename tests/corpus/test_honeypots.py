@@ -12,8 +12,8 @@ from corpus.honeypots import CORPUS_SAMPLES_MIN, disguised, honeypots, seal
 from corpus.settle import settle
 from schemas.conversation import Turn, content_id
 from schemas.settings import ReviewSettings
+from tests.corpus.propose_project import NIGHT, Project, git
 from tests.corpus.reviewed_night import Person
-from tests.corpus.test_propose import NIGHT, Project, git
 from tests.corpus.test_settle_honeypots import ids, proposed
 
 TONIGHT = "2026-11-06"

@@ -129,3 +129,15 @@ def test_experts_of_a_release_are_found_by_their_records(tmp_path):
         (tmp_path / "experts" / f"{name}.json").write_bytes(orjson.dumps({"name": name, "release": release}))
     assert [name for name, _ in records_of(tmp_path, "experts", ["v1"])] == ["a", "b"]
     assert records_of(tmp_path, "experts", []) == []
+
+
+def test_what_lies_elsewhere_is_told_and_not_replaced(tmp_path):
+    """A link would be cut to a file of its own, and the text it leads to stay."""
+    (tmp_path / "var").mkdir()
+    outside = tmp_path / "outside.txt"
+    outside.write_text(f"{SECRET}\nand more\n")
+    (tmp_path / "var" / "link.txt").symlink_to(outside)
+    traces = LocalTraces(tmp_path / "var", [], [])
+    traces.also(Passages(chunks(SECRET)), frozenset())
+    assert [(trace.path.name, trace.how) for trace in traces.remove()] == [("link.txt", "left")]
+    assert (tmp_path / "var" / "link.txt").is_symlink() and SECRET in outside.read_text()

@@ -4,8 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.fingerprint import fingerprints
-from corpus.neighbours import OWNERS_MAX, SHOWN, SIMILARITY_MIN, neighbours
+from corpus.meaning import Block
+from corpus.neighbours import OWNERS_MAX, SHOWN, SIMILARITY_MIN, in_meaning, neighbours
 from schemas.conversation import Turn
+from schemas.embedding import numbers_of, unit_vectors
+from tests.corpus.meanings import pointing
 
 NIGHT = "2026-11-04"
 
@@ -69,3 +72,16 @@ def test_a_short_or_empty_chat_is_alone():
     """There is nothing to compare."""
     assert neighbours(NIGHT, marks(a="yes", b="no"), None) == {}
     assert neighbours(NIGHT, [], None) == {}
+
+
+def test_by_meaning_those_are_named_that_phrases_did_not_name():
+    """Three of each kind, of the night and of those before it, the nearest first."""
+    night = {name: pointing(at) for name, at in zip("abcde", (0, 1, 2, 3, 60), strict=True)}
+    earlier = {"old": pointing(4), "older": pointing(30)}
+    before = [Block(list(earlier), ["2026-10-01"] * 2, unit_vectors([numbers_of(one) for one in earlier.values()]))]
+    found = in_meaning(NIGHT, night, lambda _: before, {"a": {"b"}})
+    assert [(one.id, one.night, one.by) for one in found["a"]] == [
+        ("c", NIGHT, "meaning"), ("d", NIGHT, "meaning"), ("old", "2026-10-01", "meaning"),
+    ]  # fmt: skip
+    assert [one.id for one in found["e"]] == ["older"]
+    assert len(found["c"]) == SHOWN

@@ -2,8 +2,8 @@
 
 from corpus.open_nights import open_nights
 from corpus.review import DONE
+from tests.corpus.propose_project import NIGHT
 from tests.corpus.reviewed_night import BRANCH, Night
-from tests.corpus.test_propose import NIGHT
 
 
 def states(night: Night) -> dict[str, tuple[str, bool]]:

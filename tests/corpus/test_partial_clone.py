@@ -17,8 +17,8 @@ from corpus.purge import purge
 from corpus.settle import settle
 from schemas.errors import CorpusError
 from schemas.settings import CorpusSettings
+from tests.corpus.propose_project import CLEAN, Project, git
 from tests.corpus.reviewed_night import BRANCH, NIGHT, NOW, PAGE, Night
-from tests.corpus.test_propose import CLEAN, Project, git
 
 
 @pytest.fixture

@@ -176,3 +176,15 @@ def test_nothing_is_signed_that_its_manifest_does_not_say(root: Path) -> None:
 
 def _base(store: Clone) -> str:
     return base_commit(store, CORPUS, store.heads())
+
+
+def test_a_tag_that_somebody_wrote_is_not_signed(root: Path) -> None:
+    """Who may push could else get the project's signature under words of their own, from the next purge."""
+    tree = root / "tree"
+    git(root, "clone", "--quiet", str(root / "corpus.git"), str(tree))
+    commit = git(tree, "rev-parse", "v1^{commit}")
+    git(tree, "tag", "--annotate", "--force", "--message", "v1: approved, under another licence", "v1", commit)
+    git(tree, "push", "--quiet", "--force", "origin", "refs/tags/v1")
+    assert purged(root, SIGNED).signed == ("v1", "v2")
+    assert "approved" not in git(root / "corpus.git", "cat-file", "tag", "v1")
+    assert verify("v1", signers=root / "signers", **place(root)).problems == ()

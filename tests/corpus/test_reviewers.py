@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.reviewers import Alpha, Reviewer, SettledNight, agreement, agreement_of, alpha
+from tests.corpus.propose_project import NIGHT
 from tests.corpus.reviewed_night import Night, name_of
-from tests.corpus.test_propose import NIGHT
 
 MISSING = "."
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.meaning import Near
+from corpus.picks import Picks
 from corpus.select import expert_of, select
 from corpus.stage import read_report, read_rows, rejects_path
 from schemas.errors import InputError, SettingsError
@@ -17,10 +17,10 @@ from tests.corpus.judged_rows import conversation, row, write
 from tests.corpus.meanings import about, pointing
 
 
-def picked(tmp_path, rows, threshold=5.0, experts=(), min_intact=0.0, cosine_min=1.0, accepted=None, **quotas):
+def picked(tmp_path, rows, threshold=5.0, experts=(), min_intact=0.0, cosine_min=1.0, earlier=None, **quotas):
     night = NightSettings(**{"quota_per_contributor": None, **quotas})
     source, output = write(tmp_path / "in.parquet", rows), tmp_path / "out.parquet"
-    rules = {"threshold": threshold, "min_intact": min_intact, "cosine_min": cosine_min, "accepted": accepted}
+    rules = {"threshold": threshold, "min_intact": min_intact, "cosine_min": cosine_min, "earlier": earlier}
     report = select(source, output, **rules, night=night, experts=experts)
     rejects = {reject["native_id"]: reject for reject in read_rows(rejects_path(output))}
     return {one["native_id"]: one["expert"] for one in read_rows(output)}, rejects, report
@@ -62,18 +62,14 @@ def test_of_two_that_say_the_same_the_better_is_picked(tmp_path):
     assert set(picked(tmp_path, rows, cosine_min=1.0)[0]) == {"0", "1", "3"}
 
 
-def test_what_the_corpus_says_already_is_not_picked(tmp_path):
-    """However well it is rated."""
-
-    class Corpus:
-        def near(self, embeddings, cosine_min):
-            assert set(embeddings.values()) == {pointing(0), pointing(90)}
-            return {rows[0]["content_id"]: [Near("a" * 32, "2026-11-01", 0.99)]}
-
-    rows = [about(row(number=0, rating=9.0), 0), about(row(number=1), 90)]
-    kept, rejects, _ = picked(tmp_path, rows, cosine_min=0.97, accepted=Corpus())
-    assert set(kept) == {"1"}
-    assert rejects["0"]["evidence"] == f"cosine 0.990 to {'a' * 32} of night 2026-11-01"
+def test_what_an_earlier_night_picked_is_not_picked_again(tmp_path):
+    """However well it is rated; but a conversation that has grown says what it said before, and more."""
+    rows = [about(row(number=0, rating=9.0), 5), about(row(number=1), 90), about(row(number=2, extends="a" * 32), 0)]
+    with Picks(tmp_path / "picks.sqlite") as picks:
+        picks.record(1, "2026-11-01", {"a" * 32: pointing(0)})
+        kept, rejects, _ = picked(tmp_path, rows, cosine_min=0.97, earlier=picks.before(2))
+    assert set(kept) == {"1", "2"}
+    assert rejects["0"]["evidence"] == f"cosine 0.996 to {'a' * 32} of night 2026-11-01"
 
 
 def test_the_best_fill_the_nights_quota(tmp_path):

@@ -12,6 +12,7 @@ from corpus.reading_copy import ballots
 from corpus.review import Comment
 from schemas.decision import reviewer_name
 from schemas.errors import CorpusError, InputError
+from tests.corpus.propose_project import NIGHT, git
 from tests.corpus.reviewed_night import (
     BRANCH,
     DECISIONS,
@@ -22,7 +23,6 @@ from tests.corpus.reviewed_night import (
     Night,
     name_of,
 )  # fmt: skip
-from tests.corpus.test_propose import NIGHT, git
 
 ANN, BOB = name_of("ann"), name_of("bob")
 

@@ -14,8 +14,8 @@ from corpus.validate import build_samples
 from schemas.decision import Decision
 from schemas.settings import ReviewSettings
 from tests.corpus.judged_rows import conversation, row, write_selected
+from tests.corpus.propose_project import NIGHT, RECORD, Project, git
 from tests.corpus.reviewed_night import NOW, Person, name_of
-from tests.corpus.test_propose import NIGHT, RECORD, Project, git
 
 LATER = "2026-11-05"
 SUBJECTS = ("baking bread", "frozen lakes", "steam engines", "desert foxes", "violin strings", "paper kites")

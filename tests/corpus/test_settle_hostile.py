@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from corpus.reading_copy_boxes import unticked
+from tests.corpus.propose_project import CLEAN, NIGHT, git
 from tests.corpus.reviewed_night import BRANCH, DECISIONS, PAGE, RECORD, SHARD, Night, name_of
-from tests.corpus.test_propose import CLEAN, NIGHT, git
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from corpus.reading_copy import ballots
 from corpus.settle import settle
+from tests.corpus.propose_project import git
 from tests.corpus.reviewed_night import BRANCH, DECISIONS, PAGE, RECORD, SHARD, Night, name_of
-from tests.corpus.test_propose import git
 
 ANN, BOB = name_of("ann"), name_of("bob")
 

@@ -1,6 +1,5 @@
 """A headless Chromium driven through its DevTools protocol: keys and clicks as a person makes them."""
 
-import base64
 import json
 import shutil
 import subprocess
@@ -123,10 +122,6 @@ class Browser:
         box = self.js(f"(() => {{ {found} {middle} }})()")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
-
-    def screenshot(self, file):
-        """Writes what is in sight to a PNG file."""
-        Path(file).write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     def close(self):
         """Ends the browser."""

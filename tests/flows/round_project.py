@@ -10,12 +10,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+from flows import trigger
+from flows.rounds import Round
 from flows.settings_file import Project, read_project
+from flows.trigger import Merged
 from tests.corpus.reviewed_night import Night
+
+WRITES = "import os, sys; open(sys.argv[1], 'a').write(os.environ['GRISTMILL_ROUND'] + chr(10)); print(sys.argv[2:])"
 
 SECRET = "-".join(["a", "long", "enough", "secret"])
 RELEASE = """
@@ -122,3 +128,14 @@ def webhook_settings(url: str) -> str:
 def command_settings(code: str, *arguments: str, more: str = "") -> str:
     """A round whose command is a Python program."""
     return f"next_round = 'command'\ncommand = {json.dumps([sys.executable, '-c', code, *arguments])}\n{more}"
+
+
+def everything(made: RoundProject) -> tuple[list[Merged], list[Round]]:
+    done = list(trigger.run_trigger(made.project))
+    return [one for one in done if isinstance(one, Merged)], [one for one in done if isinstance(one, Round)]
+
+
+def later(one: Round | dict) -> datetime:
+    """The instant of the next try."""
+    at = one.next_try_at if isinstance(one, Round) else one["next_try_at"]
+    return datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

@@ -18,7 +18,7 @@ from corpus.repository import TEMPLATE
 from flows.check_commands import annotation
 from flows.cli import run_command
 from tests.corpus.check_project import CONTRIBUTION, CheckProject, talk
-from tests.corpus.test_propose import CLEAN, NIGHT
+from tests.corpus.propose_project import CLEAN, NIGHT
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = talk("What is grist?", "Corn for grinding.")

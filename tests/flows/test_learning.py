@@ -16,7 +16,7 @@ from flows.settings_file import Project, read_project
 from schemas.decision import Decision, decision_lines
 from schemas.errors import CorpusError, SettingsError
 from tests.corpus.night_folder import JUDGE, Talk, make_night
-from tests.corpus.test_propose import git
+from tests.corpus.propose_project import git
 
 SETTINGS = """
 [judge]

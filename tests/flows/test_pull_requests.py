@@ -11,11 +11,12 @@ import pytest
 
 from corpus.forge import ForgeRefused
 from corpus.validate import build_samples
-from flows import road
 from flows.nights import begin_night, find_night
+from flows.propose import propose
 from flows.settings_file import read_project
 from schemas.errors import SettingsError
-from tests.corpus.forge.servers import TOKEN, Answer, GitHubServer, serving
+from tests.corpus.forge.forge_server import TOKEN, Answer, serving
+from tests.corpus.forge.github_server import GitHubServer
 from tests.corpus.judged_rows import row, write_selected
 
 NIGHT = "2026-11-04"
@@ -59,7 +60,7 @@ def head_of(project) -> str:
 def test_the_pull_request_is_opened_when_the_branch_is_there(server, tmp_path):
     """What people are told is where to go and look."""
     project, night = project_at(tmp_path, server)
-    proposal = road.propose(project, night)
+    proposal = propose(project, night)
     url = f"{server.url}/ann/corpus/pull/1"
     assert proposal["pull_request"] == {"number": 1, "url": url, "state": "open", "head": BRANCH, "base": "main"}
     assert proposal["pull_request_pending"] is None
@@ -74,12 +75,12 @@ def test_an_outage_leaves_the_branch_and_running_again_opens_it(server, tmp_path
     project, night = project_at(tmp_path, server)
     hour = {"Retry-After": "3600"}
     server.fault_of = lambda _: Answer(429, {"message": "slow down"}, hour)
-    proposal = road.propose(project, night)
+    proposal = propose(project, night)
     assert proposal["pull_request"] is None
     assert "pending" in proposal["message"] and "wait 60 minutes" in proposal["pull_request_pending"]
     pushed = head_of(project)
     server.fault_of = lambda _: None
-    again = road.propose(project, find_night(project, NIGHT))
+    again = propose(project, find_night(project, NIGHT))
     assert (again["state"], again["pull_request"]["number"], again["pull_request_pending"]) == ("unchanged", 1, None)
     assert head_of(project) == pushed
 
@@ -89,13 +90,13 @@ def test_a_revoked_token_fails_after_the_night_is_noted(server, tmp_path, monkey
     monkeypatch.setenv("CORPUS_TOKEN", "revoked-" + "0" * 20)
     project, night = project_at(tmp_path, server)
     with pytest.raises(ForgeRefused, match="CORPUS_TOKEN"):
-        road.propose(project, night)
+        propose(project, night)
     noted = find_night(project, NIGHT)
     assert noted.is_complete
     assert "CORPUS_TOKEN" in noted.proposal()["pull_request_pending"]
     assert noted.proposal()["commit"] == head_of(project)
     monkeypatch.setenv("CORPUS_TOKEN", TOKEN)
-    assert road.propose(project, noted)["pull_request"]["number"] == 1
+    assert propose(project, noted)["pull_request"]["number"] == 1
 
 
 def test_a_missing_token_is_told_before_anything_is_pushed(server, tmp_path, monkeypatch):
@@ -103,7 +104,7 @@ def test_a_missing_token_is_told_before_anything_is_pushed(server, tmp_path, mon
     monkeypatch.delenv("CORPUS_TOKEN")
     project, night = project_at(tmp_path, server)
     with pytest.raises(SettingsError, match="CORPUS_TOKEN"):
-        road.propose(project, night)
+        propose(project, night)
     assert not (project.root / "corpus.git").exists()
 
 
@@ -121,10 +122,10 @@ def person_works_on(project) -> None:
 def test_words_that_people_wrote_stay_while_they_review(server, tmp_path):
     """Once somebody has worked on the branch, title and body are theirs, too."""
     project, night = project_at(tmp_path, server)
-    road.propose(project, night)
+    propose(project, night)
     person_works_on(project)
     server.pulls[0].title = "Ann reads this one"
-    proposal = road.propose(project, night)
+    proposal = propose(project, night)
     assert (proposal["state"], proposal["pull_request"]["number"]) == ("under_review", 1)
     assert server.pulls[0].title == "Ann reads this one"
 
@@ -133,28 +134,28 @@ def test_work_on_a_branch_without_a_pull_request_gets_one(server, tmp_path):
     """The forge was out when the night was pushed, and people began with git alone."""
     project, night = project_at(tmp_path, server)
     server.fault_of = lambda _: Answer(429, {}, {"Retry-After": "3600"})
-    road.propose(project, night)
+    propose(project, night)
     person_works_on(project)
     server.fault_of = lambda _: None
-    assert road.propose(project, night)["pull_request"]["number"] == 1
+    assert propose(project, night)["pull_request"]["number"] == 1
 
 
 def test_one_that_a_person_closed_is_said_to_stay_closed(server, tmp_path):
     """Else the URL alone would look like an open review."""
     project, night = project_at(tmp_path, server)
-    road.propose(project, night)
+    propose(project, night)
     server.pulls[0].state = "closed"
-    assert "stays closed" in road.propose(project, night)["message"]
+    assert "stays closed" in propose(project, night)["message"]
 
 
 def test_a_merged_night_asks_the_forge_nothing(server, tmp_path):
     """Old nights are run again when people are unsure; the forge may be gone by then."""
     project, night = project_at(tmp_path, server)
-    road.propose(project, night)
+    propose(project, night)
     bare = str(project.root / "corpus.git")
     subprocess.run(["git", "-C", bare, "update-ref", "refs/heads/main", f"refs/heads/{BRANCH}"], check=True)
     server.requests.clear()
-    proposal = road.propose(project, find_night(project, NIGHT))
+    proposal = propose(project, find_night(project, NIGHT))
     assert (proposal["state"], proposal["pull_request"]["state"]) == ("merged", "merged")
     assert server.requests == []
 
@@ -162,7 +163,7 @@ def test_a_merged_night_asks_the_forge_nothing(server, tmp_path):
 def test_a_night_without_samples_opens_nothing(server, tmp_path):
     """There is no branch to review."""
     project, night = project_at(tmp_path, server, n_samples=0)
-    proposal = road.propose(project, night)
+    proposal = propose(project, night)
     assert (proposal["state"], proposal["pull_request"], server.requests) == ("nothing_to_propose", None, [])
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from corpus.review import DONE
 from flows.cli import run_command
+from tests.corpus.propose_project import NIGHT
 from tests.corpus.reviewed_night import Night
-from tests.corpus.test_propose import NIGHT
 
 
 @pytest.fixture

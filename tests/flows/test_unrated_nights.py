@@ -16,6 +16,7 @@ from corpus.carried import taken, waiting_after
 from corpus.stages import STEPS
 from flows import road
 from flows.nights import PROPOSAL_FILE, begin_night, complete_before, find_night
+from flows.propose import propose
 from flows.settings_file import Project, read_project
 from flows.step_keys import step_key
 from schemas.errors import InputError
@@ -85,7 +86,7 @@ class Mill:
             reports[step] = road.run_step(step, self.project, night)
             if step == until:
                 return reports
-        road.propose(self.project, night)
+        propose(self.project, night)
         return reports
 
     def proposed(self) -> dict[str, list[str]]:

@@ -81,14 +81,14 @@ def test_without_the_second_judge_the_first_ones_doubt_is_no_verdict(down: Unrat
 
 def test_what_it_is_about_is_told_by_the_judge_that_knows() -> None:
     """An endpoint has no sentence model; the embedding of the judge that was asked first must not get lost."""
-    first = SayingJudge("first", lambda _: 6.1, embedding="00112233:AAAA")
+    first = SayingJudge("first", lambda _: 6.1, embedding="00112233.3:AQID")
     (result,) = cascade_of(first, SayingJudge("second", lambda _: 9.0)).judge([talk(1)])
     assert isinstance(result, Verdict)
-    assert (result.rating, result.embedding) == (9.0, "00112233:AAAA")
+    assert (result.rating, result.embedding) == (9.0, "00112233.3:AQID")
     panel = PanelJudge([member("mute", lambda _: 6.0), Member("first", first)], combine="mean", max_disagreement=9.0)
     (result,) = panel.judge([talk(1)])
     assert isinstance(result, Verdict)
-    assert result.embedding == "00112233:AAAA"
+    assert result.embedding == "00112233.3:AQID"
 
 
 def test_the_second_judge_is_not_paid_for_the_firsts_outage() -> None:

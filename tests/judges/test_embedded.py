@@ -15,7 +15,7 @@ from judges.features import OVERLAP, WINDOW, _windows
 from judges.head import load_head
 from judges.measurement import Measurement
 from schemas.conversation import Turn
-from schemas.embedding import unpacked
+from schemas.embedding import numbers_of, unit_vectors
 from schemas.errors import JudgeError
 from schemas.settings import JudgeSettings
 from schemas.verdict import Unrated, Verdict
@@ -126,8 +126,8 @@ def test_the_same_in_other_words_is_near_and_something_else_is_not(judge: Embedd
         ),
     ]
     unlike = [Turn("user", "How do I undo the last git commit?"), Turn("assistant", "`git reset --soft HEAD~1`.")]
-    texts = [one.embedding for one in judge.judge([GOOD, other_words, unlike]) if isinstance(one, Verdict)]
-    vectors = unpacked(texts)
+    verdicts = [one for one in judge.judge([GOOD, other_words, unlike]) if isinstance(one, Verdict)]
+    vectors = unit_vectors([numbers_of(one.embedding) for one in verdicts])
     assert vectors[0] @ vectors[1] > 0.8
     assert vectors[0] @ vectors[2] < 0.3
 

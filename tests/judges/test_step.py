@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import duckdb
+import numpy as np
 import orjson
 import pytest
 
@@ -18,6 +18,7 @@ from judges.scripted import ScriptedJudge
 from judges.step import CHUNK, JudgeStep
 from judges.verdicts import VerdictStore
 from schemas.conversation import Turn, content_id
+from schemas.embedding import packed
 from schemas.errors import JudgeError, SettingsError
 from schemas.outcome import Held, Kept
 from schemas.verdict import JudgeIdentity, Unrated, Verdict
@@ -107,41 +108,21 @@ def test_another_judge_judges_anew(tmp_path: Path) -> None:
     assert other.n_asked == 1
 
 
-def test_embeddings_are_kept_apart_and_given_back_with_their_verdicts(tmp_path: Path) -> None:
-    """A run on known conversations must say the same as the first; other models' vectors are no answer."""
-    store = VerdictStore(tmp_path / "v.duckdb")
-    said = {key: Verdict(5.0, IDENTITY, embedding=text) for key, text in {"a": "00aa00aa:AAAA", "b": ""}.items()}
-    other = {"a": Verdict(6.0, IDENTITY, embedding="00aa00aa:AAAA"), "c": Verdict(6.0, IDENTITY, embedding="ff:AAAA")}
-    store.add("one", 1, said)
-    store.add("two", 2, other)
-    assert store.find("one", ["a", "b"]) == said
-    assert list(store.embeddings("00aa00aa")) == [(["a"], ["00aa00aa:AAAA"])]
-
-
 def test_what_is_withdrawn_leaves_nothing_in_the_store(tmp_path: Path) -> None:
-    """Neither what was said of it nor what it was about, whoever judged."""
-    store = VerdictStore(tmp_path / "v.duckdb")
+    """Neither what was said of it nor what it was about, whoever judged: not even in the file's unused parts."""
+    file = tmp_path / "it's v.duckdb"
+    store = VerdictStore(file)
+    texts = {f"chat {n}": packed("ab" * 8, np.random.default_rng(n).normal(size=384)) for n in range(300)}
     for judge in ("one", "two"):
-        store.add(judge, 1, {key: Verdict(5.0, IDENTITY, embedding="00aa00aa:AAAA") for key in ("gone", "stays")})
-    assert store.forget(["gone", "never seen"]) == 2
+        store.add(judge, 1, {key: Verdict(5.0, IDENTITY, embedding=text) for key, text in texts.items()})
+    gone = texts["chat 7"].partition(":")[2].encode()
+    assert gone in file.read_bytes()
+    assert store.forget(["chat 7", "never seen"]) == 2
+    assert store.find("one", ["chat 7"]) == {}
+    assert store.find("two", ["chat 8"])["chat 8"].embedding == texts["chat 8"]
+    assert gone not in b"".join(one.read_bytes() for one in tmp_path.iterdir())
     assert store.forget([]) == 0
-    assert (store.find("one", ["gone"]), list(store.find("two", ["gone", "stays"]))) == ({}, ["stays"])
-    assert [ids for ids, _ in store.embeddings("00aa00aa")] == [["stays"]]
-
-
-def test_a_store_without_embeddings_is_used_as_it_is(tmp_path: Path) -> None:
-    """Verdicts of a version that kept none are worth as much as before."""
-    with duckdb.connect(tmp_path / "v.duckdb") as old:
-        old.execute(
-            "CREATE TABLE verdicts (judge VARCHAR, content_id VARCHAR, sequence INTEGER, verdict VARCHAR, "
-            "PRIMARY KEY (judge, content_id))"
-        )
-        plain = {key: value for key, value in Verdict(5.0, IDENTITY).to_json().items() if key != "embedding"}
-        old.execute("INSERT INTO verdicts VALUES ('one', 'a', 1, ?)", [orjson.dumps(plain).decode()])
-    store = VerdictStore(tmp_path / "v.duckdb")
-    store.add("one", 2, {"b": Verdict(6.0, IDENTITY, embedding="00aa00aa:AAAA")})
-    assert store.find("one", ["a"]) == {"a": Verdict(5.0, IDENTITY)}
-    assert list(store.embeddings("00aa00aa")) == [(["b"], ["00aa00aa:AAAA"])]
+    assert len(store.find("one", list(texts))) == 299
 
 
 def test_a_row_table_is_read_as_a_stream(tmp_path: Path) -> None:

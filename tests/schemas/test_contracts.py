@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from schemas.contracts import MAX_LISTED, check_table, failures, stage_contracts
+from schemas.contracts import MAX_LISTED, failures, raise_failures, stage_contracts
 from schemas.errors import InputError
 from schemas.tables import DISTINCT, JUDGED, PULLED, REJECTED, SCREENED, SELECTED
 
@@ -36,11 +36,15 @@ def frame(state: str, *changes) -> pl.DataFrame:
     return table
 
 
+def check(table: pl.DataFrame, state: str, place: str) -> None:
+    raise_failures(failures(table, stage_contracts()[state], label="conversation_id"), place)
+
+
 @pytest.mark.parametrize("state", SCHEMAS)
 def test_a_good_table_passes_and_so_does_an_empty_one(state):
     """A contract that complains without cause would be switched off."""
-    check_table(frame(state, {}), stage_contracts()[state], state)
-    check_table(frame(state), stage_contracts()[state], state)
+    check(frame(state, {}), state, state)
+    check(frame(state), state, state)
 
 
 BAD = [
@@ -68,7 +72,7 @@ def test_a_wrong_value_is_found_with_its_row_and_column(state, column, value):
     bad = {column: value, **({} if column == "conversation_id" else {"conversation_id": "c" * 32})}
     other = {"content_id": "d" * 32}
     with pytest.raises(InputError) as caught:
-        check_table(frame(state, other, bad), stage_contracts()[state], "night/table.parquet")
+        check(frame(state, other, bad), state, "night/table.parquet")
     assert str(caught.value).startswith("night/table.parquet breaks its contract")
     assert f"{bad['conversation_id']}: {column}: " in str(caught.value)
 
@@ -96,7 +100,7 @@ def test_every_failure_is_counted_and_fifty_are_listed():
         {"conversation_id": f"{n:032x}", "content_id": f"{n:032x}", "rating": 11.0, "n_words": -1} for n in range(80)
     ]
     with pytest.raises(InputError) as caught:
-        check_table(frame("judged", *rows), stage_contracts()["judged"], "x")
+        check(frame("judged", *rows), "judged", "x")
     assert "in 160 places" in str(caught.value)
     assert f"and {160 - MAX_LISTED} more" in str(caught.value)
 

@@ -3,7 +3,7 @@
 from corpus.forge import Clock, Forge, make_forge
 from corpus.remote import Remote
 from schemas.settings import ForgeSettings
-from tests.corpus.forge.servers import TOKEN, ForgeServer
+from tests.corpus.forge.forge_server import TOKEN, ForgeServer
 
 BRANCH = "night/2026-11-04"
 VARIABLE = "CORPUS_TEST_TOKEN"

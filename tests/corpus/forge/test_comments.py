@@ -12,7 +12,8 @@ from corpus.forge.remarks import COMMENT_CHARACTERS, Account, Remark, cleaned, i
 from corpus.forge.shortened import shortened
 from corpus.review import Comment
 from tests.corpus.forge.asking import BRANCH, forge_at
-from tests.corpus.forge.servers import SERVERS, Answer, serving
+from tests.corpus.forge.forge_server import Answer, serving
+from tests.corpus.forge.servers import SERVERS
 
 
 @pytest.fixture(params=sorted(SERVERS))

@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from email.utils import formatdate
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,7 +20,10 @@ from corpus.forge.connection import REPLY_BYTES
 from corpus.forge.patience import PATIENCE_S
 from schemas.errors import SettingsError
 from tests.corpus.forge.asking import BRANCH, NOWHERE, VARIABLE, StillClock, forge_at
-from tests.corpus.forge.servers import SERVERS, TOKEN, Answer, GiteaServer, GitHubServer, serving
+from tests.corpus.forge.forge_server import TOKEN, Answer, serving
+from tests.corpus.forge.gitea_server import GiteaServer
+from tests.corpus.forge.github_server import GitHubServer
+from tests.corpus.forge.servers import SERVERS
 
 HTML = Answer(200, b"<!doctype html><title>Sign in</title>", {"Content-Type": "text/html"})
 
@@ -450,3 +454,12 @@ def test_the_project_may_come_from_the_address_of_the_corpus():
     with serving(GitHubServer()) as server:
         server.open(BRANCH)
         assert forge_at(server, project=None).find(BRANCH) is not None
+
+
+def test_an_address_may_be_written_in_any_way_that_means_the_same(server):
+    """Clients write the host in lower case; the token goes there all the same, and nowhere else."""
+    server.open(BRANCH)
+    port = urlsplit(server.url).port
+    for written in (f"http://LocalHost:{port}", f"HTTP://localhost:{port}/"):
+        found = forge_at(server, url=written).find(BRANCH)
+        assert found is not None and found.head == BRANCH

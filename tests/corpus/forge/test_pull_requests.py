@@ -4,7 +4,8 @@ import pytest
 
 from corpus.forge import ForgeRefused, PullRequest
 from tests.corpus.forge.asking import BRANCH, forge_at
-from tests.corpus.forge.servers import SERVERS, Answer, ForgeServer, serving
+from tests.corpus.forge.forge_server import Answer, ForgeServer, serving
+from tests.corpus.forge.servers import SERVERS
 
 
 @pytest.fixture(params=sorted(SERVERS))
