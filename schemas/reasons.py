@@ -64,7 +64,7 @@ REASONS: dict[str, str] = {
     "unrated_scripted": "The script has no rating for this conversation.",
     # select
     "below_threshold": "The rating is below the threshold.",
-    "semantic_duplicate": "Another conversation, kept or rated better, says the same in other words.",
+    "semantic_duplicate": "Another conversation, picked before or rated better, says the same in other words.",
     "not_intact": "An answer looks damaged or out of place: cut off, looping, to another question.",
     "over_night_quota": "The night's quota was filled by better ones.",
     "over_expert_quota": "The expert's quota was filled by better ones.",
