@@ -81,13 +81,14 @@ def _blocks(embeddings: Mapping[str, str]) -> Iterator[Block]:
 
 def _near(asked: Block, other: Block, n: int, cosine_min: float) -> Iterator[tuple[int, list[Near]]]:
     """The row of each that is asked, and the n nearest of a block to it, in any order."""
-    cosines = np.round(asked.vectors @ other.vectors.T, 3)
-    for row, name in enumerate(asked.ids):
-        columns = np.flatnonzero(cosines[row] >= cosine_min)
+    products = asked.vectors @ other.vectors.T
+    for row in np.flatnonzero(products.max(axis=1) >= cosine_min - 0.001).tolist():  # before rounding, which takes long
+        name, cosines = asked.ids[row], np.round(products[row], 3)
+        columns = np.flatnonzero(cosines >= cosine_min)
         if len(columns) > n + 1:  # itself may be among them
-            columns = columns[np.argsort(-cosines[row, columns], kind="stable")[: n + 1]]
+            columns = columns[np.argsort(-cosines[columns], kind="stable")[: n + 1]]
         some = [
-            Near(other.ids[column], other.nights[column], round(float(cosines[row, column]), 3))
+            Near(other.ids[column], other.nights[column], round(float(cosines[column]), 3))
             for column in columns.tolist()
             if other.ids[column] != name
         ]

