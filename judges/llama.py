@@ -85,6 +85,7 @@ class Model:
         self._vocab = llama_cpp.llama_model_get_vocab(self.pointer)
         self.n_vocab = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.width = int(llama_cpp.llama_model_n_embd(self.pointer))
+        self.n_layers = int(llama_cpp.llama_model_n_layer(self.pointer))
         self.n_ctx_train = int(llama_cpp.llama_model_n_ctx_train(self.pointer))
 
     def tokens(self, text: str, *, has_control: bool = False) -> list[int]:

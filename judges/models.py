@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from judges.gguf_files import cut, write_sentence_model
 from judges.llama import requantise
+from judges.model_check import check_made
 from schemas.canonical import digest, file_digest
 from schemas.errors import JudgeError
 
@@ -71,10 +72,10 @@ def embedded_model(
     """The packaged model in the given format, made in `cache` when it is missing, truncated or altered.
 
     `n_layers` above 0 cuts it after so many. The file is written under a temporary name and renamed; beside it
-    `<file>.sha256` holds its digest, written last.
+    `<file>.sha256` holds its digest, written last, after the model was compared with its source (model_check.py).
 
     Raises:
-        JudgeError: the package is missing, or the cache cannot be written.
+        JudgeError: the package is missing, the cache cannot be written, or the model does not read as its source.
     """
     source = source or packaged_model()
     name = source.name.split(".")[0] + (f".{n_layers}-layers" if n_layers else "")
@@ -85,6 +86,7 @@ def embedded_model(
             if n_layers:
                 cut(source, whole, n_layers=n_layers)
             requantise(whole, target, name=format_name, n_threads=n_threads or os.cpu_count() or 1)
+        check_made(target, source)
 
     return _made(cache, f"{name}.{format_name}", file_digest(source), {"format": format_name, "layers": n_layers}, make)
 
