@@ -10,8 +10,12 @@ BENCHMARKS = {
     "benchmarks.dedupe": "deduplicate against datasketch and datatrove; a second night as the corpus grows",
     "benchmarks.judge": "the judge against the plain way of asking the same model",
     "benchmarks.judge_trial": "the trial of the judge: agreement, calibration, damage, attacks",
+    "benchmarks.whole_chats": "the judge on real chats and the same damaged",
+    "benchmarks.fed": "the judge on dialogues that people rated",
     "benchmarks.judge_rounds": "twenty nights with a reviewer of another taste: learning, and the alarm",
     "benchmarks.corpus_growth": "a night's git work as the corpus grows: propose, fetch, clone",
+    "benchmarks.settle": "settling a night of 10,000 samples",
+    "benchmarks.release": "a release of many samples",
     "benchmarks.redact_quality": "precision and recall of redaction",
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.head_data import conversations
 from benchmarks.head_material import N_FOLDS, Material, Scores, Turns, fold, scored
-from benchmarks.labelled import Pair
+from benchmarks.labelled import Pair, labelled_folder, oasst_decisions
 from judges.head import INTACT, Head
 from judges.trial import auc, calibration_bins, expected_calibration_error, wilson
 
@@ -47,6 +47,12 @@ def report(material: Material, scores: Scores, shipped: Head) -> None:
         line("this head, never trained, lengths within 10 %", margins(pairs, unseen)[matched])
         bins = calibration_bins(1 / (1 + np.exp(-shipped.slope * known)))
         print(f"  calibration error of the pair's probability {expected_calibration_error(bins):.3f}")
+    if folder := labelled_folder():
+        decided = [one for one in oasst_decisions(folder) if one[0] in scores]
+        kept, rejected = (
+            [total(scores[turns]) for turns, is_kept in decided if is_kept is way] for way in (True, False)
+        )
+        print(f"oasst: AUC of {len(kept)} kept against {len(rejected)} rejected {auc(kept, rejected):.3f}")
     print("damage: pairs in which the intact one wins, and AUC, held-out prompts; the same for held-out kinds")
     good = list({pair.better for pair in material.damage})
     found = []

@@ -79,6 +79,38 @@ def _siblings(message: dict[str, Any], before: tuple[Turn, ...]) -> Iterator[Pai
         yield from _siblings(reply, path)
 
 
+def oasst_decisions(folder: Path) -> Iterator[tuple[tuple[Turn, ...], bool]]:
+    """OpenAssistant trees as keep and reject: whole conversations, and whether people would keep them.
+
+    Kept: what its raters put first of several. Rejected: what they put last, and whatever was deleted, failed its
+    review, or is spam, toxic or of low quality to half of those who labelled it. (The hundred trees here have ranks and
+    reviews, all passed, and no labels; the full export has them all.)
+    """
+    for line in (folder / "oasst-en-100" / "en_100_tree.jsonl").read_text(encoding="utf-8").splitlines():
+        yield from tree_decisions(json.loads(line)["prompt"])
+
+
+def tree_decisions(message: dict[str, Any], before: tuple[Turn, ...] = ()) -> Iterator[tuple[tuple[Turn, ...], bool]]:
+    """The same of one tree, given its first message."""
+    path = (*before, Turn("user" if message["role"] == "prompter" else "assistant", message["text"]))
+    answers = [reply for reply in message["replies"] if reply["role"] == "assistant"]
+    ranks = sorted(reply["rank"] for reply in answers if reply.get("rank") is not None)
+    for reply in answers:
+        is_ranked = len(ranks) > 1 and reply.get("rank") is not None
+        if _is_refused(reply) or (is_ranked and reply["rank"] in (ranks[0], ranks[-1])):
+            is_kept = not _is_refused(reply) and reply["rank"] == ranks[0]
+            yield (*path, Turn("assistant", reply["text"])), is_kept
+    for reply in message["replies"]:
+        yield from tree_decisions(reply, path)
+
+
+def _is_refused(reply: dict[str, Any]) -> bool:
+    """Whether people threw a message out, or at least half of its labels speak against it."""
+    said = {name: label["value"] for name, label in (reply.get("labels") or {}).items()}
+    bad = max(said.get("spam", 0.0), said.get("toxicity", 0.0), 1.0 - said.get("quality", 1.0))
+    return bool(reply.get("deleted")) or reply.get("review_result") is False or bad >= 0.5
+
+
 def make_pair(name: str, prompt: tuple[Turn, ...], better: str, worse: str) -> Pair:
     """A pair of answers to one prompt; its group is the digest of the prompt's text."""
     group = sha256("\n".join(turn.content for turn in prompt).encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
 """Is a model that was made of another still the same? On a fixed text its inner states must be those of its source.
 
 Measured with SmolLM2-135M on a chat of 66 tokens, mean cosine of the tokens' states one layer before the last: Q8_0
-0.9996; Q4_0 0.970 after 20 layers, 0.962 after 30. Those of the source's own next layer lie at 0.9615, so the states must
+0.9996; Q4_0 0.970 after 20 layers, 0.962 after 30. Those of the next layer of the source lie at 0.9615, so states must
 also be nearer to those of their own layer than to its neighbours'.
 """
 
