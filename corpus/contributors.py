@@ -6,15 +6,11 @@ read a little more than they need to.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Mapping
 
+from corpus.night_store import NightStore
 from corpus.seen import Seen
-from schemas.errors import CorpusError
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS picks (
@@ -29,25 +25,11 @@ _LOOKED_AT = 200
 read with care indeed."""
 
 
-class Contributors:
-    """The picks of all nights by contributor, in a file that is made when it is missing. Use as a context manager.
+class Contributors(NightStore):
+    """The picks of all nights by contributor; see `NightStore` for use and errors."""
 
-    Raises:
-        CorpusError: the file cannot be used; the message says what to do.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Contributors:
-        with self._errors():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-            self._base.executescript(_TABLE)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._base.close()
+    TABLE = _TABLE
+    LOST = "then every contributor counts as new once"
 
     def new_among(self, subjects: Mapping[str, str], sequence: int, seen: Seen) -> frozenset[str]:
         """One of each new contributor's samples, by content id; those who were proposed before but not accepted, too.
@@ -70,23 +52,4 @@ class Contributors:
 
     def record(self, subjects: Mapping[str, str], sequence: int) -> None:
         """Makes these the night's picks, in one transaction."""
-        rows = ((subject, one, sequence) for one, subject in subjects.items())
-        with self._errors():
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                self._base.execute("DELETE FROM picks WHERE sequence = ?", (sequence,))
-                self._base.executemany("INSERT OR IGNORE INTO picks VALUES (?, ?, ?)", rows)
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise CorpusError(
-                f"{self._path} cannot be used ({error}); free space or allow writing there, or, if it is damaged, "
-                "delete it: then every contributor counts as new once"
-            ) from error
+        self._replace(sequence, ((subject, one, sequence) for one, subject in subjects.items()))

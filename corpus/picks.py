@@ -10,18 +10,15 @@ busy cores, in 133 MB.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import orjson
 
 from corpus.meaning import Block, Others
+from corpus.night_store import NightStore
 from corpus.stage import read_rows
 from schemas.embedding import checked, model_of, numbers_of, unit_vectors
-from schemas.errors import CorpusError
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS picks (
@@ -31,42 +28,26 @@ CREATE TABLE IF NOT EXISTS picks (
     model TEXT NOT NULL,
     numbers BLOB NOT NULL,     -- signed bytes
     PRIMARY KEY (content_id, sequence)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS picks_of_night ON picks (sequence);
 """
 
 _PER_BLOCK = 8_192
 """Vectors in memory at once: 13 MB of 384 numbers."""
 
 
-class Picks:
-    """The kept embeddings. Use as a context manager; the file is made on first use.
+class Picks(NightStore):
+    """The kept embeddings; see `NightStore` for use and errors."""
 
-    Raises:
-        CorpusError: the file is damaged, locked by another run, or cannot be written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Picks:
-        with self._errors():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(self.path, timeout=30.0, isolation_level=None)
-            self._base.execute("PRAGMA secure_delete = ON")
-            self._base.execute(_TABLE)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._base.close()
+    TABLE = _TABLE
+    LOST = "what earlier nights picked is then compared by its words alone"
 
     def record(self, sequence: int, night: str, embeddings: Mapping[str, str]) -> None:
         """Makes these, by content id, the picks of a night; those without an embedding are left out."""
         rows = [
             (one, sequence, night, model_of(text), numbers_of(text)) for one, text in sorted(embeddings.items()) if text
         ]
-        with self._transaction():
-            self._base.execute("DELETE FROM picks WHERE sequence = ?", (sequence,))
-            self._base.executemany("INSERT INTO picks VALUES (?, ?, ?, ?, ?)", rows)
+        self._replace(sequence, rows)
 
     def forget(self, content_ids: Collection[str]) -> None:
         """Removes these conversations, as retraction demands."""
@@ -88,27 +69,6 @@ class Picks:
                     yield Block(ids, nights, unit_vectors(numbers))
 
         return blocks
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._errors():
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._base.execute("COMMIT")
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise CorpusError(
-                f"the kept picks in {self.path} cannot be used ({error}); if another run holds them, wait for it; if "
-                "the file is damaged, delete it: what earlier nights picked is then compared by its words alone"
-            ) from error
 
 
 def embeddings_in(selected: Path) -> dict[str, str]:
