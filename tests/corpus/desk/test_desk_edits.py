@@ -7,15 +7,7 @@ from corpus import desk_view as view
 from corpus.review import collect
 from schemas.conversation import Turn, content_id
 from schemas.errors import InputError
-from tests.corpus.desk_project import ANN, BOB, NIGHT, DeskProject, edited, ids_of
-
-
-@pytest.fixture
-def project(tmp_path):
-    project = DeskProject(tmp_path)
-    project.propose()
-    yield project
-    project.close()
+from tests.corpus.desk_project import ANN, BOB, NIGHT, edited, ids_of
 
 
 def test_undo_after_a_save_withdraws_the_decision(project):

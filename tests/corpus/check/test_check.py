@@ -16,21 +16,6 @@ from tests.corpus.check_project import BRANCH, SHARD, CheckProject, edited
 from tests.corpus.propose_project import NIGHT, git
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> CheckProject:
-    """A proposed night that tests only add commits beside."""
-    project = CheckProject(tmp_path_factory.mktemp("shared"))
-    project.proposed()
-    return project
-
-
-@pytest.fixture
-def project(tmp_path) -> CheckProject:
-    project = CheckProject(tmp_path)
-    project.proposed()
-    return project
-
-
 def test_what_propose_makes_passes(shared):
     """A check that finds fault with our own nights would be switched off."""
     assert shared.check(shared.own) == []

@@ -16,14 +16,6 @@ from tests.corpus.desk_project import ANN, BOB, NIGHT, DeskProject, edited, git,
 from tests.corpus.judged_rows import conversation
 
 
-@pytest.fixture
-def project(tmp_path):
-    project = DeskProject(tmp_path)
-    project.propose()
-    yield project
-    project.close()
-
-
 def test_samples_come_in_the_order_of_the_reading_copy(tmp_path):
     """One reads the page, another the reading copy: both speak of the same first sample and the same doubtful ones."""
     project = DeskProject(tmp_path)

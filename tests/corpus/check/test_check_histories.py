@@ -1,16 +1,7 @@
 """check: whose commits they are, what their history holds, and where it begins."""
 
-import pytest
-
-from tests.corpus.check_project import BRANCH, SHARD, CheckProject, edited
+from tests.corpus.check_project import BRANCH, SHARD, edited
 from tests.corpus.propose_project import NIGHT, git
-
-
-@pytest.fixture
-def project(tmp_path) -> CheckProject:
-    project = CheckProject(tmp_path)
-    project.proposed()
-    return project
 
 
 def test_other_nights_are_left_alone(project):

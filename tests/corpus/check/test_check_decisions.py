@@ -12,21 +12,6 @@ from tests.corpus.desk_project import DeskProject
 from tests.corpus.propose_project import NIGHT, git
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> CheckProject:
-    """A proposed night that tests only add commits beside."""
-    project = CheckProject(tmp_path_factory.mktemp("shared"))
-    project.proposed()
-    return project
-
-
-@pytest.fixture
-def project(tmp_path) -> CheckProject:
-    project = CheckProject(tmp_path)
-    project.proposed()
-    return project
-
-
 def test_a_decision_under_anothers_name_is_found(project):
     """Nobody votes for others, and nobody takes their votes away."""
     assert project.codes(project.decided(project.decision(reviewer="r-000000000000"))) == {"not_your_decision"}

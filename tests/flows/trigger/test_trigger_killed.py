@@ -11,7 +11,6 @@ import pytest
 
 from tests.corpus.reviewed_night import NIGHT
 from tests.flows.round_project import (
-    SECRET,
     WRITES,
     Receiver,
     RoundProject,
@@ -20,13 +19,6 @@ from tests.flows.round_project import (
     receiving,
     webhook_settings,
 )
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRISTMILL_WEBHOOK_SECRET", SECRET)
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-
 
 KILLED = """
 import os, signal, sys
@@ -75,7 +67,7 @@ def test_a_trigger_that_is_killed_at_any_instant_is_completed_by_the_next(tmp_pa
         made.finish()
         for at in instants:
             asked = [sys.executable, "-c", KILLED, str(made.root / "gristmill.toml"), at]
-            done = subprocess.run(asked, capture_output=True, cwd=Path(__file__).parents[2], check=False)
+            done = subprocess.run(asked, capture_output=True, cwd=Path(__file__).parents[3], check=False)
             assert done.returncode == -signal.SIGKILL, (at, done.stdout, done.stderr)
             assert made.ledger(NIGHT)["state"] == "wanted"
         _, (one,) = everything(made)

@@ -24,12 +24,6 @@ from tests.flows.round_project import (
 )
 
 
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRISTMILL_WEBHOOK_SECRET", SECRET)
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-
-
 def until(is_so, seconds: float = 15.0) -> None:
     end = time.monotonic() + seconds
     while not is_so():

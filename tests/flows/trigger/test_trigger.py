@@ -19,7 +19,6 @@ from schemas.round import RoundManifest
 from tests.corpus.propose_project import git
 from tests.corpus.reviewed_night import NIGHT
 from tests.flows.round_project import (
-    SECRET,
     WRITES,
     Receiver,
     RoundProject,
@@ -29,12 +28,6 @@ from tests.flows.round_project import (
     receiving,
     webhook_settings,
 )
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRISTMILL_WEBHOOK_SECRET", SECRET)
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
 
 
 def test_a_finished_night_is_merged_released_and_its_round_is_posted(tmp_path):

@@ -9,15 +9,7 @@ from corpus.desk_journal import Held
 from corpus.desk_place import open_nights
 from schemas.decision import reviewer_name
 from schemas.errors import CorpusError, InputError
-from tests.corpus.desk_project import ANN, BOB, NIGHT, DeskProject, edited, git, ids_of
-
-
-@pytest.fixture
-def project(tmp_path):
-    project = DeskProject(tmp_path)
-    project.propose()
-    yield project
-    project.close()
+from tests.corpus.desk_project import ANN, BOB, NIGHT, edited, git, ids_of
 
 
 def test_a_save_is_one_commit_under_the_reviewers_name(project):
