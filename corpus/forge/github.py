@@ -97,7 +97,7 @@ class _Client(GitHubAPI):
 
     async def sleep(self, seconds: float) -> None:
         """Here gidgethub would wait for a limit; it never sees one."""
-        raise NotImplementedError(f"nobody asked to wait {seconds} s")
+        raise AssertionError(f"the connection below waits, and never asks for {seconds} s here")
 
 
 class GitHub(HttpForge):
